@@ -1,0 +1,134 @@
+#include "protocol/base/bytes.hpp"
+
+namespace ppsp {
+namespace {
+
+template <typename T>
+std::optional<T> read_big_endian(Bytes& rest)
+{
+    if (rest.size() < sizeof(T)) {
+        return std::nullopt;
+    }
+    T value = 0;
+    for (std::size_t i = 0; i < sizeof(T); ++i) {
+        value = static_cast<T>((static_cast<std::uint64_t>(value) << 8) | rest[i]);
+    }
+    rest = rest.subspan(sizeof(T));
+    return value;
+}
+
+template <typename T>
+void append_big_endian(ByteVector& out, T value)
+{
+    for (std::size_t i = sizeof(T); i-- > 0;) {
+        out.push_back(static_cast<std::uint8_t>(static_cast<std::uint64_t>(value) >> (8 * i)));
+    }
+}
+
+std::optional<std::uint8_t> hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return static_cast<std::uint8_t>(c - '0');
+    }
+    if (c >= 'a' && c <= 'f') {
+        return static_cast<std::uint8_t>(c - 'a' + 10);
+    }
+    if (c >= 'A' && c <= 'F') {
+        return static_cast<std::uint8_t>(c - 'A' + 10);
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+std::optional<std::uint8_t> ByteReader::u8()
+{
+    return read_big_endian<std::uint8_t>(rest_);
+}
+
+std::optional<std::uint16_t> ByteReader::u16()
+{
+    return read_big_endian<std::uint16_t>(rest_);
+}
+
+std::optional<std::uint32_t> ByteReader::u32()
+{
+    return read_big_endian<std::uint32_t>(rest_);
+}
+
+std::optional<std::uint64_t> ByteReader::u64()
+{
+    return read_big_endian<std::uint64_t>(rest_);
+}
+
+std::optional<Bytes> ByteReader::take(std::size_t count)
+{
+    if (rest_.size() < count) {
+        return std::nullopt;
+    }
+    Bytes const taken = rest_.first(count);
+    rest_ = rest_.subspan(count);
+    return taken;
+}
+
+void ByteWriter::u8(std::uint8_t value)
+{
+    out_->push_back(value);
+}
+
+void ByteWriter::u16(std::uint16_t value)
+{
+    append_big_endian(*out_, value);
+}
+
+void ByteWriter::u32(std::uint32_t value)
+{
+    append_big_endian(*out_, value);
+}
+
+void ByteWriter::u64(std::uint64_t value)
+{
+    append_big_endian(*out_, value);
+}
+
+void ByteWriter::bytes(Bytes value)
+{
+    out_->insert(out_->end(), value.begin(), value.end());
+}
+
+std::string to_hex(Bytes bytes)
+{
+    static constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    text.reserve(bytes.size() * 2);
+    for (std::uint8_t const byte : bytes) {
+        text.push_back(digits[byte >> 4]);
+        text.push_back(digits[byte & 0x0f]);
+    }
+    return text;
+}
+
+std::optional<ByteVector> from_hex(std::string_view text)
+{
+    if (text.size() % 2 != 0) {
+        return std::nullopt;
+    }
+    ByteVector bytes;
+    bytes.reserve(text.size() / 2);
+    for (std::size_t i = 0; i < text.size(); i += 2) {
+        auto const high = hex_digit(text[i]);
+        auto const low = hex_digit(text[i + 1]);
+        if (!high || !low) {
+            return std::nullopt;
+        }
+        bytes.push_back(static_cast<std::uint8_t>(*high << 4 | *low));
+    }
+    return bytes;
+}
+
+Bytes as_bytes(std::string_view text)
+{
+    return {reinterpret_cast<std::uint8_t const*>(text.data()), text.size()};
+}
+
+} // namespace ppsp

@@ -1,0 +1,119 @@
+#include "protocol/base/range_set.hpp"
+
+#include <algorithm>
+
+namespace ppsp {
+namespace {
+
+auto first_ending_at_or_after(std::vector<ChunkRange> const& ranges, ChunkId id)
+{
+    return std::lower_bound(ranges.begin(), ranges.end(), id,
+                            [](ChunkRange const& range, ChunkId value) { return range.last < value; });
+}
+
+} // namespace
+
+void RangeSet::add(ChunkRange range)
+{
+    // Neighbours that touch or overlap melt into one interval.
+    ChunkId const from = to_number(range.first) == 0 ? range.first : range.first - 1;
+    auto const begin = first_ending_at_or_after(ranges_, from);
+    auto end = begin;
+    while (end != ranges_.end() &&
+           (end->first <= range.last || to_number(end->first) - 1 == to_number(range.last))) {
+        range.first = std::min(range.first, end->first);
+        range.last = std::max(range.last, end->last);
+        ++end;
+    }
+    if (begin == end) {
+        ranges_.insert(begin, range);
+        return;
+    }
+    auto const index = static_cast<std::size_t>(begin - ranges_.begin());
+    auto const after = static_cast<std::ptrdiff_t>(end - ranges_.begin());
+    ranges_[index] = range;
+    ranges_.erase(ranges_.begin() + static_cast<std::ptrdiff_t>(index) + 1, ranges_.begin() + after);
+}
+
+void RangeSet::remove(ChunkRange range)
+{
+    std::vector<ChunkRange> kept;
+    kept.reserve(ranges_.size() + 1);
+    for (ChunkRange const& existing : ranges_) {
+        if (!existing.overlaps(range)) {
+            kept.push_back(existing);
+            continue;
+        }
+        if (existing.first < range.first) {
+            kept.push_back({existing.first, range.first - 1});
+        }
+        if (existing.last > range.last) {
+            kept.push_back({range.last + 1, existing.last});
+        }
+    }
+    ranges_ = std::move(kept);
+}
+
+void RangeSet::trim_below(ChunkId first)
+{
+    auto const begin = first_ending_at_or_after(ranges_, first);
+    ranges_.erase(ranges_.begin(), begin);
+    if (!ranges_.empty() && ranges_.front().first < first) {
+        ranges_.front().first = first;
+    }
+}
+
+bool RangeSet::contains(ChunkId id) const
+{
+    return contains(single(id));
+}
+
+bool RangeSet::contains(ChunkRange range) const
+{
+    auto const at = first_ending_at_or_after(ranges_, range.first);
+    return at != ranges_.end() && at->contains(range);
+}
+
+bool RangeSet::overlaps(ChunkRange range) const
+{
+    auto const at = first_ending_at_or_after(ranges_, range.first);
+    return at != ranges_.end() && at->overlaps(range);
+}
+
+std::optional<ChunkRange> RangeSet::interval_around(ChunkId id) const
+{
+    auto const at = first_ending_at_or_after(ranges_, id);
+    if (at == ranges_.end() || !at->contains(id)) {
+        return std::nullopt;
+    }
+    return *at;
+}
+
+std::vector<ChunkRange> RangeSet::missing(ChunkRange range) const
+{
+    std::vector<ChunkRange> gaps;
+    ChunkId next = range.first;
+    for (auto at = first_ending_at_or_after(ranges_, range.first);
+         at != ranges_.end() && at->first <= range.last; ++at) {
+        if (at->first > next) {
+            gaps.push_back({next, at->first - 1});
+        }
+        if (at->last >= range.last) {
+            return gaps;
+        }
+        next = at->last + 1;
+    }
+    gaps.push_back({next, range.last});
+    return gaps;
+}
+
+std::uint64_t RangeSet::chunk_count() const
+{
+    std::uint64_t total = 0;
+    for (ChunkRange const& range : ranges_) {
+        total += range.count();
+    }
+    return total;
+}
+
+} // namespace ppsp

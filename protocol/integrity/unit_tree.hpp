@@ -1,0 +1,70 @@
+#pragma once
+
+#include "protocol/base/ids.hpp"
+#include "protocol/integrity/hasher.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace ppsp::integrity {
+
+/// A hash that travels with a chunk: the chunks below the node, and its hash.
+struct NodeHash {
+    ChunkRange chunks;
+    Hash hash;
+};
+
+/// The subtree below one munro (RFC 7574 §6.1.2): a complete binary tree over a power of two of
+/// chunks. Nodes are either unknown or verified; nothing unverified is ever kept in it.
+class UnitTree {
+public:
+    /// Tree of an own, complete unit. `payload` holds `chunk_count` chunks of `chunk_size` bytes.
+    [[nodiscard]] static UnitTree build(Hasher& hasher, ChunkId first, std::uint32_t chunk_count,
+                                        std::uint32_t chunk_size, Bytes payload);
+
+    /// Tree of which only the munro is known; its signature was checked.
+    UnitTree(ChunkId first, std::uint32_t chunk_count, Hash const& munro);
+
+    [[nodiscard]] ChunkRange chunks() const { return {first_, first_ + (chunk_count_ - 1)}; }
+    [[nodiscard]] Hash munro() const { return node(1); }
+
+    /// Verifies a leaf hash with the hashes that came along (PP-5.2-a): climbs from the leaf with
+    /// known nodes or `offered` ones up to the first verified node. Height and place come from the
+    /// chunk number only (trap T15). On success every node of the path, uncles included, is kept.
+    enum class Verdict : std::uint8_t { verified, missing_hash, mismatch };
+    [[nodiscard]] Verdict verify(Hasher& hasher, ChunkId chunk, Hash const& leaf,
+                                 std::vector<NodeHash> const& offered);
+
+    /// The uncles that a receiver needs for `chunk` if it knows the nodes that any of `known`
+    /// chunks gave it, highest first (PP-5.4-a). `known(range)` tells whether the receiver has some
+    /// chunk of the range. Only for a chunk whose path is verified here.
+    template <typename Known>
+    [[nodiscard]] std::vector<NodeHash> uncles(ChunkId chunk, Known const& known) const
+    {
+        std::vector<NodeHash> list;
+        std::uint32_t index = leaf_index(chunk);
+        while (index > 1 && !known(range_of(index >> 1))) {
+            std::uint32_t const sibling = index ^ 1U;
+            list.insert(list.begin(), NodeHash{range_of(sibling), node(sibling)});
+            index >>= 1;
+        }
+        return list;
+    }
+
+private:
+    // Heap numbering: 1 is the munro, 2i and 2i+1 are the children of i, leaves follow at
+    // chunk_count_. Hashes lie side by side to keep a unit in one allocation.
+    [[nodiscard]] std::uint32_t leaf_index(ChunkId chunk) const;
+    [[nodiscard]] ChunkRange range_of(std::uint32_t index) const;
+    [[nodiscard]] bool known(std::uint32_t index) const { return verified_[index]; }
+    [[nodiscard]] Hash node(std::uint32_t index) const;
+    void set(std::uint32_t index, Hash const& hash);
+
+    ChunkId first_;
+    std::uint32_t chunk_count_;
+    std::uint8_t hash_size_;
+    ByteVector hashes_;
+    std::vector<bool> verified_;
+};
+
+} // namespace ppsp::integrity
