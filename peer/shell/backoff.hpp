@@ -11,7 +11,8 @@ namespace ppsp::peer {
 /// jitter spreads the clients of a restarted tracker over the whole interval.
 class Backoff {
 public:
-    explicit Backoff(Rng rng, Duration first = std::chrono::seconds{1}) : rng_(rng), first_(first) {}
+    explicit Backoff(Rng rng, Duration first = std::chrono::seconds{1}) : rng_(rng), first_(first)
+    {}
 
     /// Between 0 and the limit of this failure, which never exceeds `cap`.
     [[nodiscard]] Duration next(Duration cap)

@@ -7,8 +7,18 @@ namespace ppsp::peer {
 namespace {
 
 struct Peer {
-    std::vector<ppstp::PeerAddress> addresses;
+    std::vector<ppstp::PeerAddress> addresses; ///< best first
 };
+
+/// Behind those of the same priority, so that the tracker's order decides among equals.
+void insert_by_priority(std::vector<ppstp::PeerAddress>& list, ppstp::PeerAddress const& address)
+{
+    auto const place =
+        std::find_if(list.begin(), list.end(), [&address](ppstp::PeerAddress const& other) {
+            return other.priority < address.priority;
+        });
+    list.insert(place, address);
+}
 
 bool contains(std::vector<Endpoint> const& list, Endpoint const& endpoint)
 {
@@ -31,14 +41,10 @@ std::vector<Endpoint> Candidates::choose(std::vector<ppstp::PeerInfo> const& inf
         if (is_new) {
             peers.emplace_back();
         }
-        peers[place->second].addresses.push_back(info.address);
+        insert_by_priority(peers[place->second].addresses, info.address);
     }
     std::vector<Endpoint> chosen;
-    for (Peer& peer : peers) {
-        std::stable_sort(peer.addresses.begin(), peer.addresses.end(),
-                         [](auto const& left, auto const& right) {
-                             return left.priority > right.priority;
-                         });
+    for (Peer const& peer : peers) {
         Endpoint const& endpoint = peer.addresses[round_ % peer.addresses.size()].endpoint;
         if (!contains(chosen, endpoint)) {
             chosen.push_back(endpoint);

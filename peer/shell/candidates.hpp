@@ -17,7 +17,8 @@ public:
         : own_peer_id_(std::move(own_peer_id)), reachable_(std::move(reachable))
     {}
 
-    /// One address per peer, in the tracker's order; neither ourselves (trap P5) nor twice the same.
+    /// One address per peer, in the tracker's order; neither ourselves (trap P5) nor twice the
+    /// same.
     [[nodiscard]] std::vector<Endpoint> choose(std::vector<ppstp::PeerInfo> const& peers,
                                                std::vector<Endpoint> const& own);
 

@@ -68,7 +68,8 @@ std::string to_json(StatisticsRecord const& record)
     SwarmStatistics const& swarm = record.swarm;
     json::object object;
     object["uptime_s"] = rounded(static_cast<double>(record.uptime.count()) / 1e6);
-    object["startup_ms"] = swarm.startup ? json::value(to_ms(*swarm.startup)) : json::value(nullptr);
+    object["startup_ms"] =
+        swarm.startup ? json::value(to_ms(*swarm.startup)) : json::value(nullptr);
     object["live_latency_ms"] =
         json::object{{"p50", to_ms(swarm.latency_p50)}, {"p95", to_ms(swarm.latency_p95)}};
     object["continuity"] = std::round(swarm.continuity() * 1e6) / 1e6;
