@@ -46,7 +46,8 @@ def find_violations(root, build):
     violations = []
     for name in checklib.cpp_files(root):
         library = by_room.get(checklib.room_of(name))
-        if library not in LIBRARIES or name.endswith(("_main.cpp", ".hpp")):
+        if library not in LIBRARIES or not rooms.is_pure(name, by_room) \
+                or name.endswith(("_main.cpp", ".hpp")):
             continue
         folder, rest = name.split("/", 1)
         compiled = build / folder / "CMakeFiles" / f"ppsp_{library}.dir" / f"{rest}.o"

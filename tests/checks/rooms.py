@@ -20,6 +20,12 @@ TOP_OF_FOLDER = {"protocol": "net", "peer": "peer", "tracker": "tracker", "playe
 # Asio and coroutines live here only (and in the player).
 SHELL = re.compile(r"^(protocol/net|(peer|tracker|player)/shell)$")
 
+# Files of pure rooms that do touch the system, each the only one of its room and for shells to call:
+# pure code may not include their headers. Everything else about the room stays pure.
+SYSTEM_STEMS = {
+    "protocol/integrity/key_file",  # private keys on disk
+}
+
 
 def libraries_by_room(root):
     """{"protocol/wire": "protocol", ...} from the ppsp_library calls."""
@@ -43,5 +49,10 @@ def library_of(name, by_room):
     return library if library in ALLOWED else TOP_OF_FOLDER[name.split("/")[0]]
 
 
-def is_pure(library):
-    return library in ("protocol", "engine", "tracker_core")
+def is_system_file(name):
+    return name.rsplit(".", 1)[0] in SYSTEM_STEMS
+
+
+def is_pure(name, by_room):
+    return library_of(name, by_room) in ("protocol", "engine", "tracker_core") \
+        and not is_system_file(name)
