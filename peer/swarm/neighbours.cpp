@@ -64,7 +64,7 @@ Swarm::Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services
     ledbat_config_.target = services.config.ledbat_target;
     ledbat_config_.slow_start = true;
     // One unit may follow another at once: RFC 6817 §2.5 allows a larger value for framing.
-    ledbat_config_.allowed_increase_mss = chunks_per_unit_max;
+    ledbat_config_.allowed_increase_mss = unit_chunks_max;
     ledbat_config_.mss_bytes = config_.chunk_size + 64;
     std::uint32_t const smallest_unit = 8;
     std::uint32_t const chunks = config_.chunks_per_unit != 0 ? config_.chunks_per_unit : smallest_unit;

@@ -217,7 +217,7 @@ void Swarm::accept_munro(TimePoint now, Channel& channel, wire::SignedIntegrity 
 void Swarm::learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool proven)
 {
     bool const fits = std::has_single_bit(chunks_per_unit) && chunks_per_unit >= 2 &&
-                      chunks_per_unit <= chunks_per_unit_max;
+                      chunks_per_unit <= unit_chunks_max;
     if (!fits) {
         return;
     }
