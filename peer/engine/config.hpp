@@ -1,0 +1,71 @@
+#pragma once
+
+#include "protocol/base/bytes.hpp"
+#include "protocol/base/endpoint.hpp"
+#include "protocol/base/ids.hpp"
+#include "protocol/base/time.hpp"
+#include "protocol/wire/options.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace ppsp::peer {
+
+/// Swarm id as on the wire: for a live swarm the algorithm byte and the public key.
+using SwarmId = ByteVector;
+
+/// Number of a unit = first chunk / chunks per unit.
+using UnitIndex = std::uint64_t;
+
+/// What is the same for all swarms of a node.
+struct NodeConfig {
+    /// UTC at TimePoint{}: the engine has no clock of its own.
+    UnixMicros utc_at_zero = 0;
+    /// Upload limit in bit/s of UDP payload; nullopt = unlimited, 0 = this node never uploads.
+    std::optional<std::uint64_t> uplink_bps;
+    /// Largest UDP payload we send: 1472 fits IPv4 on Ethernet, 1452 IPv6.
+    std::uint16_t datagram_size_max = 1472;
+    Duration ledbat_target = std::chrono::milliseconds{25};
+    /// Conversations we open ourselves and keep per swarm (design: 12-16 in-edges).
+    std::uint16_t neighbours_target = 14;
+    /// Conversations per swarm in all; further handshakes get no answer.
+    std::uint16_t neighbours_max = 60;
+    /// Answer PEX_REQ and ask for peers.
+    bool pex = true;
+    /// Children that one unit is pushed to at the same time (k = 4 is within 6 % of the log2 N bound).
+    std::uint16_t children_per_unit_max = 4;
+    /// Refuse everything that RFC 7574 does not allow, also where it is harmless.
+    bool strict = false;
+};
+
+enum class Role : std::uint8_t {
+    source, ///< makes the units
+    viewer, ///< fetches and plays them; relays while it does
+};
+
+/// When media leaves the engine.
+struct PlayoutConfig {
+    /// Signing to output; nullopt = auto: starts at 800 ms, moves within 300 ms .. 5 s.
+    std::optional<Duration> latency;
+    /// False: nothing is handed out, the node only relays.
+    bool enabled = true;
+};
+
+struct LiveSwarmConfig {
+    SwarmId id;
+    Role role = Role::viewer;
+    wire::AddressingMode addressing = wire::AddressingMode::chunk32;
+    std::uint32_t chunk_size = 1024;
+    /// Fixed by the source; 0 for a viewer, who learns it from the first munro (trap T10).
+    std::uint32_t chunks_per_unit = 0;
+    /// Duration of stream that is kept and served (decision D7).
+    Duration discard_window = std::chrono::seconds{60};
+    /// Nominal duration of a unit; refined by what the munro times say.
+    Duration unit_duration = std::chrono::milliseconds{50};
+    /// First unit that a source makes; a multiple of 47 keeps TS packets on their grid.
+    UnitIndex first_unit = 0;
+    PlayoutConfig playout;
+};
+
+} // namespace ppsp::peer
