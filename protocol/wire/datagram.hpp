@@ -59,6 +59,9 @@ public:
     /// What the messages are read by: the format given, or the one that a HANDSHAKE named.
     [[nodiscard]] SwarmFormat const& format() const { return format_; }
 
+    /// Bytes that no message was read from.
+    [[nodiscard]] std::size_t remaining() const { return reader_.remaining(); }
+
 private:
     using Next = Result<std::optional<Message>, DecodeError>;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 

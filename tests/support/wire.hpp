@@ -12,6 +12,7 @@ namespace ppsp::test {
 struct Reading {
     std::vector<wire::Message> messages;
     std::optional<wire::DecodeError> error;
+    wire::SwarmFormat format; ///< as the reader left it
 };
 
 /// All messages up to the end or the first error. The bytes must outlive the messages.
@@ -21,6 +22,7 @@ inline Reading read_all(Bytes datagram, wire::SwarmFormat format)
     wire::DatagramReader reader(datagram, format);
     for (;;) {
         auto message = reader.next();
+        reading.format = reader.format();
         if (!message) {
             reading.error = message.error();
             return reading;
