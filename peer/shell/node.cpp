@@ -202,6 +202,11 @@ void Node::post(std::function<void()> work)
     asio::post(parts_->context, std::move(work));
 }
 
+bool Node::is_own_thread() const
+{
+    return std::this_thread::get_id() == parts_->thread.get_id();
+}
+
 asio::io_context& Node::context()
 {
     return parts_->context;
