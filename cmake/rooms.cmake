@@ -14,7 +14,8 @@ target_include_directories(ppsp_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(ppsp_options INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror)
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-    target_link_options(ppsp_options INTERFACE -fuse-ld=lld-19)
+    # Viewers do not load FFmpeg because broadcasters need it.
+    target_link_options(ppsp_options INTERFACE -fuse-ld=lld-19 -Wl,--as-needed)
 endif()
 if(PPSP_SANITIZE)
     target_compile_options(ppsp_options INTERFACE

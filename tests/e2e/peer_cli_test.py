@@ -93,8 +93,8 @@ class WrongUsage(unittest.TestCase):
         link = f"ppsp://{NO_TRACKER}/{LIVE_ID}"
         self.refused("ppsp-peer", says="link")
         for option, value, says in [
-            ("--latency-ms", "5", "50 - 60000"), ("--seconds", "0", "1 - "),
-            ("--upload-kbps", "-1", "0 - "), ("--listen", "here", "ADDRESS:PORT"),
+            ("--latency-ms", "5", "50 to 60000"), ("--seconds", "0", "1 to "),
+            ("--upload-kbps", "-1", "0 to "), ("--listen", "here", "ADDRESS:PORT"),
             ("--gateway", "1.2.3.4", "ADDRESS:PORT"), ("--log-level", "loud", "debug"),
         ]:
             self.refused("ppsp-peer", link, option, value, says=says)
@@ -105,7 +105,7 @@ class WrongUsage(unittest.TestCase):
 
     def test_environment_and_file_are_checked_like_the_command_line(self):
         link = f"ppsp://{NO_TRACKER}/{LIVE_ID}"
-        self.refused("ppsp-peer", link, says="50 - 60000", extra={"PPSP_LATENCY_MS": "7"})
+        self.refused("ppsp-peer", link, says="50 to 60000", extra={"PPSP_LATENCY_MS": "7"})
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
             file.write("latenzy-ms = 800\n")
             file.flush()
@@ -150,8 +150,10 @@ class Failures(unittest.TestCase):
     def test_inputs(self):
         self.failed("ppsp-broadcast", "--listen", "127.0.0.1:0", "--input", "/nonexistent.mp4",
                     says="/nonexistent.mp4")
-        self.failed("ppsp-broadcast", "--listen", "127.0.0.1:0", "--input", str(ROOT / "CMakeLists.txt"),
-                    says="CMakeLists.txt")
+        with tempfile.NamedTemporaryFile("w", suffix=".mp4") as file:
+            file.write("This is no film.\n" * 1000)
+            file.flush()
+            self.failed("ppsp-broadcast", "--listen", "127.0.0.1:0", "--input", file.name, says=file.name)
 
     def test_key_files(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -75,7 +75,7 @@ TEST_F(KeyStateTest, damage_is_not_guessed_away)
 {
     for (char const* text :
          {"", "x", "next_chunk 5", "next_chunk 5\nchunks_per_unit 9\n",
-          "next_chunk -1\nchunks_per_unit 8\n", "chunks_per_unit 8\nnext_chunk 5\n"}) {
+          "next_chunk x\nchunks_per_unit 8\n", "chunks_per_unit 8\nnext_chunk 5\n"}) {
         write_state(text);
         EXPECT_NE(error().find("is damaged"), std::string::npos) << text;
     }
