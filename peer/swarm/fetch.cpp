@@ -232,10 +232,22 @@ std::string Swarm::stall_cause(UnitIndex unit) const
     return "unit " + number + " is late from " + parent->endpoint.text();
 }
 
-bool Swarm::parent_has(PeerKey parent, UnitIndex unit) const
+ChunkMask Swarm::held_by(PeerKey parent, UnitIndex unit) const
 {
     Channel const* const channel = channel_of(parent);
-    return channel != nullptr && channel->has.has_any(store_->grid().chunks(unit));
+    if (channel == nullptr) {
+        return 0;
+    }
+    if (channel->profile.is_source() && unit <= edge()) {
+        return store_->grid().full(); // it made them
+    }
+    ChunkRange const whole = store_->grid().chunks(unit);
+    ChunkMask held = 0;
+    for (ChunkRange const& range : channel->has.chunks().common(whole)) {
+        auto const first = to_number(range.first) - to_number(whole.first);
+        held |= range.count() == 64 ? ~ChunkMask{0} : ((ChunkMask{1} << range.count()) - 1) << first;
+    }
+    return held;
 }
 
 ChunkMask Swarm::missing(UnitIndex unit) const

@@ -269,7 +269,11 @@ void Swarm::on_ack(TimePoint now, Channel& channel, wire::Ack const& ack)
 
 void Swarm::handle_losses(TimePoint now, Channel& channel)
 {
-    auto const lost = channel.in_flight.take_lost(now, channel.rtt.smoothed());
+    // Receivers collect acknowledgements for some milliseconds; that is not a loss.
+    Duration const spread = std::max(channel.rtt.variation() * 4, channel.rtt.smoothed() / 4);
+    Duration const patience =
+        channel.rtt.smoothed() + std::min(spread, channel.rtt.smoothed() + 10ms) + AckQueue::delay_max;
+    auto const lost = channel.in_flight.take_lost(now, patience);
     if (lost.empty()) {
         return;
     }

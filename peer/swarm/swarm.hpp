@@ -103,7 +103,7 @@ private:
     [[nodiscard]] std::string stall_cause(UnitIndex unit) const;
     // PickerView
     [[nodiscard]] std::span<ParentView const> parents() const override { return parents_; }
-    [[nodiscard]] bool parent_has(PeerKey parent, UnitIndex unit) const override;
+    [[nodiscard]] ChunkMask held_by(PeerKey parent, UnitIndex unit) const override;
     [[nodiscard]] ChunkMask missing(UnitIndex unit) const override;
     [[nodiscard]] UnitIndex edge() const override { return signs_.edge().value_or(0); }
     [[nodiscard]] UnitIndex first_wanted() const override;
