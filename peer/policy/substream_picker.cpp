@@ -22,17 +22,28 @@ void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit
 void SubstreamPicker::on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view)
 {
     auto const at = units_.find(unit);
-    if (at == units_.end() || at->second.parent != from) {
+    if (at == units_.end()) {
         return;
     }
-    if (!at->second.started && !at->second.pull) {
+    UnitState& state = at->second;
+    if (state.parent != from) {
+        if (state.started) {
+            return;
+        }
+        // Somebody else pushed it first, so it is the better parent.
+        withdrawals_.push_back({state.parent, unit});
+        state.parent = from;
+        subscribed_[substream_of(unit)] = from;
+        parents_[from].blocked_until[substream_of(unit)] = TimePoint{};
+    }
+    if (!state.started && !state.pull) {
         if (auto const sign = view.first_sign(unit)) {
             note_lag(from, now - *sign);
         }
         parents_[from].misses[substream_of(unit)] = 0;
     }
-    at->second.started = true;
-    at->second.progress = now;
+    state.started = true;
+    state.progress = now;
 }
 
 void SubstreamPicker::on_parent_gone(PeerKey parent)
@@ -48,6 +59,7 @@ void SubstreamPicker::on_parent_gone(PeerKey parent)
 
 void SubstreamPicker::plan(TimePoint now, PickerView const& view, Plan& plan)
 {
+    plan.withdrawals = std::exchange(withdrawals_, {});
     UnitIndex const first = view.first_wanted();
     units_.erase(units_.begin(), units_.lower_bound(first));
     for (UnitIndex unit = first; unit <= view.edge(); ++unit) {

@@ -91,6 +91,7 @@ private:
     Rng rng_;
     std::uint64_t salt_; ///< spreads hold-offs over the nodes of a swarm
     TimePoint refreshed_{};
+    std::vector<Withdrawal> withdrawals_; ///< for the next plan; one per unit at most
     std::map<UnitIndex, UnitState> units_;
     std::map<PeerKey, ParentState> parents_;
     std::array<std::optional<PeerKey>, substreams> subscribed_{};

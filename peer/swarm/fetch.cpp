@@ -158,6 +158,16 @@ void Swarm::withdraw(Withdrawal const& withdrawal)
     }
 }
 
+/// A unit is whole: whoever was asked for parts of it need not send them.
+void Swarm::withdraw_rest(UnitIndex unit)
+{
+    for (auto const& channel : channels_) {
+        if (channel->is_open()) {
+            withdraw(Withdrawal{key_of(*channel), unit});
+        }
+    }
+}
+
 /// A neighbour speaks of units far ahead of everything proven: the source may have come back with
 /// a gap, or the neighbour lies. One chunk with its munro tells.
 void Swarm::probe_jump(TimePoint now)
