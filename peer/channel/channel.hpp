@@ -9,6 +9,7 @@
 #include "peer/channel/request_queue.hpp"
 #include "peer/channel/scratch.hpp"
 #include "protocol/congestion/ledbat.hpp"
+#include "protocol/congestion/rtt_estimator.hpp"
 
 #include <vector>
 
@@ -107,7 +108,8 @@ struct Channel {
     double bytes_per_second = 0;
     std::uint64_t rate_bytes = 0;
     TimePoint rate_since{};
-    TimePoint pex_asked{};
+    TimePoint pex_ask_at{};    ///< when we may ask it for peers
+    TimePoint pex_answer_at{}; ///< when we answer it the next time
 
     ControlQueue control;
     std::uint64_t media_bytes_from = 0;

@@ -2,13 +2,14 @@
 
 namespace ppsp::peer {
 
-bool RequestQueue::want(ChunkRange chunks)
+std::vector<ChunkRange> RequestQueue::want(ChunkRange chunks)
 {
     if (wanted_.interval_count() >= intervals_max) {
-        return false;
+        return {};
     }
+    std::vector<ChunkRange> fresh = wanted_.missing(chunks);
     wanted_.add(chunks);
-    return true;
+    return fresh;
 }
 
 void RequestQueue::clear()

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <vector>
 
 namespace ppsp::peer {
 
@@ -22,8 +23,9 @@ public:
 
     enum class Urgency : std::uint8_t { push, pull };
 
-    /// False if the limit was reached and the request dropped.
-    bool want(ChunkRange chunks);
+    /// The parts that were not wanted before; nothing if the limit was reached and the request
+    /// dropped.
+    [[nodiscard]] std::vector<ChunkRange> want(ChunkRange chunks);
     [[nodiscard]] bool wants(ChunkId chunk) const { return wanted_.contains(chunk); }
     [[nodiscard]] bool wants_any(ChunkRange chunks) const { return wanted_.overlaps(chunks); }
     [[nodiscard]] RangeSet const& wanted() const { return wanted_; }
@@ -39,6 +41,7 @@ public:
     /// The next chunk to send of this urgency that is still wanted; stays until `sent`.
     [[nodiscard]] std::optional<ChunkId> next(TimePoint now, Urgency urgency);
     void sent(ChunkId chunk);
+    [[nodiscard]] bool has_ready() const { return !push_.empty() || !pull_.empty(); }
 
 private:
     struct Ready {

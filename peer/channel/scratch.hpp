@@ -46,6 +46,8 @@ public:
 
     /// The INTEGRITY message read last: a SIGNED_INTEGRITY follows its munro (PP-6.1.2.3-b).
     std::optional<integrity::NodeHash> last_hash;
+    /// Unit that got hashes since its waiting chunks were last tried.
+    std::optional<UnitIndex> touched;
 
 private:
     std::vector<Entry> entries_;

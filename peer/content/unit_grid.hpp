@@ -11,7 +11,7 @@ namespace ppsp::peer {
 /// Chunks of one unit, bit i = i-th chunk; a unit has at most 64 (design decision 2).
 using ChunkMask = std::uint64_t;
 
-inline constexpr std::uint32_t chunks_per_unit_max = 64;
+inline constexpr std::uint32_t unit_chunks_max = 64;
 
 /// How units lie on the chunk numbers of a swarm.
 class UnitGrid {

@@ -8,15 +8,6 @@ namespace {
 
 constexpr std::size_t depth_max = std::bit_width(unit_chunks_max) - 1;
 
-/// The offered hash for exactly these chunks; one of another size than the tree's is no hash.
-Hash const* find(std::vector<NodeHash> const& offered, ChunkRange chunks, std::size_t hash_size)
-{
-    auto const found = std::find_if(offered.begin(), offered.end(), [&](NodeHash const& node) {
-        return node.chunks == chunks && node.hash.size() == hash_size;
-    });
-    return found == offered.end() ? nullptr : &found->hash;
-}
-
 } // namespace
 
 UnitTree UnitTree::build(Hasher& hasher, ChunkId first, std::uint32_t chunk_count,
@@ -43,7 +34,7 @@ UnitTree::UnitTree(ChunkId first, std::uint32_t chunk_count, Hash const& munro)
     set(1, munro);
 }
 
-bool UnitTree::is_verified(ChunkId chunk) const
+bool UnitTree::knows(ChunkId chunk) const
 {
     return chunks().contains(chunk) && known(leaf_index(chunk));
 }
@@ -62,7 +53,7 @@ UnitTree::Verdict UnitTree::verify(Hasher& hasher, ChunkId chunk, Hash const& le
     std::uint32_t index = leaf_index(chunk);
     Hash hash = leaf;
     while (!known(index)) {
-        Hash const* sibling = find(offered, range_of(index ^ 1U), hash_size_);
+        Hash const* sibling = find_hash(offered, range_of(index ^ 1U), hash_size_);
         if (sibling == nullptr) {
             return Verdict::missing_hash;
         }

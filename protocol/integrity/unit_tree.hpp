@@ -2,17 +2,12 @@
 
 #include "protocol/base/ids.hpp"
 #include "protocol/integrity/hasher.hpp"
+#include "protocol/integrity/node_hash.hpp"
 
 #include <cstdint>
 #include <vector>
 
 namespace ppsp::integrity {
-
-/// A hash that travels with a chunk: the chunks below the node, and its hash.
-struct NodeHash {
-    ChunkRange chunks;
-    Hash hash;
-};
 
 /// Most chunks below one munro. A unit is sent after its last chunk is made, so live units are far
 /// smaller (8 to 64 chunks); the limit keeps a source's signature from ordering any allocation.
@@ -34,8 +29,9 @@ public:
     [[nodiscard]] ChunkRange chunks() const { return {first_, first_ + (chunk_count_ - 1)}; }
     [[nodiscard]] Hash munro() const { return node(1); }
 
-    /// Whether the chunk's hash, and so its whole path, is known here.
-    [[nodiscard]] bool is_verified(ChunkId chunk) const;
+    /// Whether the chunk's hash, and so its whole path, is known here; the chunk itself may be
+    /// missing, as the hash of a sibling comes first.
+    [[nodiscard]] bool knows(ChunkId chunk) const;
 
     /// Verifies a leaf hash with the hashes that came along (PP-5.2-a): climbs from the leaf with
     /// known nodes or `offered` ones up to the first verified node. Height and place come from the

@@ -95,7 +95,7 @@ TEST_F(UnitTreeTest, S5_2_a_a_chunk_counts_after_its_path_was_recomputed)
 {
     UnitTree const tree = source(ChunkId{16}, 16);
     UnitTree receiver(ChunkId{16}, 16, tree.munro());
-    EXPECT_FALSE(receiver.is_verified(ChunkId{20}));
+    EXPECT_FALSE(receiver.knows(ChunkId{20}));
     EXPECT_EQ(receiver.verify(hasher, ChunkId{20}, leaf(ChunkId{20}), {}),
               UnitTree::Verdict::missing_hash);
     Hash const hash = leaf(ChunkId{20});
@@ -103,7 +103,7 @@ TEST_F(UnitTreeTest, S5_2_a_a_chunk_counts_after_its_path_was_recomputed)
     EXPECT_EQ(receiver.verify(hasher, ChunkId{20}, hash, all_uncles(tree, ChunkId{20})),
               UnitTree::Verdict::verified);
     EXPECT_EQ(hasher.count, 4u);
-    EXPECT_TRUE(receiver.is_verified(ChunkId{20}));
+    EXPECT_TRUE(receiver.knows(ChunkId{20}));
     // The sibling came along: it is known and costs nothing more.
     Hash const sibling = leaf(ChunkId{21});
     hasher.count = 0;
@@ -134,7 +134,7 @@ TEST_F(UnitTreeTest, chunks_of_other_units_and_hashes_of_other_sizes_do_not_veri
     for (std::uint64_t const other : {7U, 12U, 0U}) {
         EXPECT_EQ(receiver.verify(hasher, ChunkId{other}, leaf(ChunkId{other}), {}),
                   UnitTree::Verdict::missing_hash);
-        EXPECT_FALSE(receiver.is_verified(ChunkId{other}));
+        EXPECT_FALSE(receiver.knows(ChunkId{other}));
     }
     auto offered = all_uncles(tree, ChunkId{8});
     offered.back().hash = Hash::zero(20);
