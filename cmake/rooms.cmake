@@ -67,7 +67,7 @@ function(ppsp_test name)
         PPSP_TEST_VECTORS="${PROJECT_SOURCE_DIR}/tests/vectors"
         PPSP_BINARY_DIR="${CMAKE_BINARY_DIR}")
     target_link_libraries(test_${name} PRIVATE ppsp_options ${ARG_LINK} GTest::gtest GTest::gmock
-        GTest::gtest_main)
+        GTest::gtest_main rapidcheck rapidcheck_gtest)
     gtest_discover_tests(test_${name} DISCOVERY_TIMEOUT 60
-        PROPERTIES TIMEOUT 120 LABELS "${ARG_LABELS}")
+        PROPERTIES TIMEOUT 120 LABELS "${ARG_LABELS}" ENVIRONMENT RC_PARAMS=seed=7574)
 endfunction()
