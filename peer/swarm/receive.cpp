@@ -307,6 +307,7 @@ void Swarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit, Pend
     offer_chunk(now, chunk.chunk);
     if (store_->complete(unit.index)) {
         channel.scratch.erase(unit.index);
+        withdraw_rest(unit.index);
         announce(now, unit.index);
         fetch_wanted_ = true;
     }
