@@ -2,7 +2,7 @@
 
 #include "peer/chunker/chunker.hpp"
 
-#include <functional>
+#include <deque>
 
 namespace ppsp::peer {
 
@@ -13,7 +13,7 @@ public:
     struct Options {
         Duration unit_time = std::chrono::milliseconds{50};
         Duration measure_time = std::chrono::seconds{2};
-        std::size_t measure_bytes_max = std::size_t{16} << 20;
+        std::size_t measure_bytes_max = std::size_t{16} << 20; ///< held back at any time
         ChunkId next{};                        ///< first chunk that was never published
         std::uint32_t chunks_per_unit = 0;     ///< 0 = not fixed yet
         std::optional<std::uint64_t> rate_bps; ///< of the whole stream, where somebody knows it
@@ -35,17 +35,28 @@ public:
     /// Nullopt while measuring.
     [[nodiscard]] std::optional<Chosen> const& chosen() const { return chosen_; }
     [[nodiscard]] std::optional<CutUnit> poll(TimePoint now);
+    /// When `poll` has something to do although nothing was appended.
     [[nodiscard]] std::optional<TimePoint> deadline() const;
     /// First chunk that has not been cut yet.
     [[nodiscard]] ChunkId next_chunk() const;
 
 private:
+    struct Held {
+        TimePoint came;
+        ByteVector bytes;
+    };
+
     void begin(TimePoint now);
     [[nodiscard]] std::uint64_t measured_bps(TimePoint now) const;
+    [[nodiscard]] TimePoint release_time(Held const& held) const;
+    void release(TimePoint now);
+    void release_oldest(TimePoint now);
 
     Options options_;
     std::optional<TimePoint> first_data_;
-    ByteVector measured_;
+    std::deque<Held> held_;
+    std::size_t held_bytes_ = 0;
+    TimePoint begun_at_{};
     std::optional<Chosen> chosen_;
     std::optional<Chunker> chunker_;
 };

@@ -150,9 +150,13 @@ TEST_F(GatewayTest, slow_clients_are_dropped_and_others_are_not)
         pushed += piece.size();
     }
     EXPECT_LT(slow->read_all().size(), pushed);
-    gateway->push(key_frame(), false);
+    ByteVector const start = key_frame();
+    gateway->push(start, false);
     auto const fresh = watch();
-    EXPECT_GE(early.size() + fresh->read_at_least(1).size(), 188U);
+    if (early.size() < start.size()) { // it may have come together with the header
+        early += fresh->read_at_least(start.size() - early.size());
+    }
+    EXPECT_GE(early.size(), start.size());
 }
 
 TEST_F(GatewayTest, players_have_a_limit)

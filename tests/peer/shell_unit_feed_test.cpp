@@ -26,28 +26,61 @@ private:
     test::TestMedia media_{10, 1024};
 };
 
-TEST(UnitFeed, measures_two_seconds_and_loses_nothing)
+TEST(UnitFeed, measures_two_seconds_then_catches_up_and_loses_nothing)
 {
     UnitFeed feed{{}};
     Stream stream;
-    Duration now{};
-    std::size_t bytes = 0;
-    while (!feed.chosen()) {
+    ByteVector sent;
+    ByteVector cut;
+    std::optional<Duration> caught_up;
+    std::size_t most_at_once = 0;
+    for (Duration now{}; now < 15s; now += 10ms) {
         auto const piece = stream.next();
-        bytes += piece.size();
+        sent.insert(sent.end(), piece.begin(), piece.end());
         feed.append(at(now), piece);
-        EXPECT_EQ(feed.poll(at(now)).has_value(), feed.chosen().has_value());
-        now += 10ms;
-        ASSERT_LE(now, 3s);
+        if (now < 2s) {
+            EXPECT_FALSE(feed.poll(at(now)));
+            EXPECT_FALSE(feed.chosen());
+            continue;
+        }
+        std::size_t const before = cut.size();
+        while (auto const unit = feed.poll(at(now))) {
+            cut.insert(cut.end(), unit->payload.begin(), unit->payload.end());
+        }
+        most_at_once = std::max(most_at_once, cut.size() - before);
+        if (!caught_up && sent.size() - cut.size() <= 65 * 1024) {
+            caught_up = now;
+        }
     }
-    EXPECT_GT(now, 2s);
+    ASSERT_TRUE(feed.chosen());
     EXPECT_EQ(feed.chosen()->chunks_per_unit, 64U); // 50 ms of 8 Mbit/s
     EXPECT_EQ(feed.chosen()->first, ChunkId{0});
-    std::size_t cut = 64 * 1024; // polled above
-    while (auto const unit = feed.poll(at(now))) {
-        cut += unit->payload.size();
+    EXPECT_EQ(most_at_once, 64U * 1024); // never more than a unit
+    ASSERT_TRUE(caught_up);
+    EXPECT_GT(*caught_up, 9s); // 2 s at a gain of a fifth
+    EXPECT_LT(*caught_up, 11s);
+    EXPECT_TRUE(std::equal(cut.begin(), cut.end(), sent.begin()));
+}
+
+TEST(UnitFeed, wakes_up_for_what_is_held_back)
+{
+    UnitFeed feed{{}};
+    Stream stream;
+    for (Duration now{}; now <= 2s; now += 10ms) {
+        feed.append(at(now), stream.next());
     }
-    EXPECT_GT(cut + 65 * 1024, bytes);
+    // No more input: what is there leaves by the deadlines alone.
+    Duration now = 2s;
+    std::size_t units = 0;
+    while (auto const deadline = feed.deadline()) {
+        EXPECT_GE(deadline->time_since_epoch(), now);
+        now = deadline->time_since_epoch();
+        while (feed.poll(at(now))) {
+            ++units;
+        }
+        ASSERT_LT(now, 5s);
+    }
+    EXPECT_EQ(units, 201U * 10 / 64 + 1);
 }
 
 TEST(UnitFeed, needs_no_measurement_when_the_rate_is_known)
