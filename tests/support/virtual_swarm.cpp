@@ -145,6 +145,13 @@ void VirtualSwarm::run_for(Duration time)
     }
 }
 
+void VirtualSwarm::resume_source()
+{
+    source_paused_ = false;
+    next_unit_ = now_ + source_options_.unit_duration;
+    next_key_ = next_unit_;
+}
+
 peer::SwarmStatistics VirtualSwarm::figures(VirtualNode& node) const
 {
     return *node.engine.statistics(now_, id_);
