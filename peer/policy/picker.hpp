@@ -26,8 +26,8 @@ class PickerView {
 public:
     virtual ~PickerView() = default;
     [[nodiscard]] virtual std::span<ParentView const> parents() const = 0;
-    /// The neighbour announced the whole unit.
-    [[nodiscard]] virtual bool parent_has(PeerKey parent, UnitIndex unit) const = 0;
+    /// Chunks of the unit that the neighbour is known to hold.
+    [[nodiscard]] virtual ChunkMask held_by(PeerKey parent, UnitIndex unit) const = 0;
     [[nodiscard]] virtual ChunkMask missing(UnitIndex unit) const = 0;
     /// Newest unit of which there is any sign, and the first one that the playout still wants.
     [[nodiscard]] virtual UnitIndex edge() const = 0;

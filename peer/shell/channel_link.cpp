@@ -30,12 +30,20 @@ std::optional<std::uint64_t> parse_number(std::string_view text)
 
 std::optional<HostPort> host_and_port(urls::url_view const& url, std::uint16_t port_default)
 {
-    std::string const host = url.host_address();
-    bool const has_bad_port = url.has_port() && url.port_number() == 0;
-    if (url.has_userinfo() || has_bad_port || !is_host(host)) {
+    std::string host = url.host_address();
+    if (url.has_userinfo() || !is_host(host)) {
         return std::nullopt;
     }
-    return HostPort{host, url.has_port() ? url.port_number() : port_default};
+    if (!url.has_port()) {
+        return HostPort{std::move(host), port_default};
+    }
+    // Not `port_number()`: it wraps round above 65535.
+    std::string const text = url.port();
+    auto const port = parse_number(text);
+    if (!port || *port == 0 || *port > 65'535) {
+        return std::nullopt;
+    }
+    return HostPort{std::move(host), static_cast<std::uint16_t>(*port)};
 }
 
 /// The single segment of the path.

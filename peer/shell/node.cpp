@@ -2,6 +2,7 @@
 
 #include "peer/shell/log_events.hpp"
 #include "peer/shell/os_random.hpp"
+#include "peer/shell/signals.hpp"
 #include "protocol/base/assert.hpp"
 #include "protocol/integrity/openssl_hasher.hpp"
 #include "protocol/integrity/openssl_signature.hpp"
@@ -11,8 +12,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <pthread.h>
-#include <signal.h>
 #include <thread>
 
 namespace ppsp::peer {
@@ -41,18 +40,6 @@ NodeConfig to_config(NodeOptions const& options)
     config.datagram_size_max = options.listen.is_v4() ? payload_max_v4 : payload_max_v6;
     config.strict = options.strict;
     return config;
-}
-
-/// Signals are the main thread's business: they must not interrupt a node's system calls.
-std::thread start_without_signals(std::function<void()> body)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    std::thread thread(std::move(body));
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return thread;
 }
 
 } // namespace
@@ -200,6 +187,11 @@ Endpoint Node::local_endpoint() const
 void Node::post(std::function<void()> work)
 {
     asio::post(parts_->context, std::move(work));
+}
+
+bool Node::is_own_thread() const
+{
+    return std::this_thread::get_id() == parts_->thread.get_id();
 }
 
 asio::io_context& Node::context()

@@ -38,11 +38,14 @@ public:
     // Any thread:
     [[nodiscard]] Endpoint local_endpoint() const;
     void post(std::function<void()> work);
-    /// Runs `work` on the node's thread and gives its result; not from that thread. The node must
-    /// not have been stopped.
+    [[nodiscard]] bool is_own_thread() const;
+    /// Runs `work` on the node's thread and gives its result. The node must not have been stopped.
     template <typename Work>
     auto ask(Work work) -> std::invoke_result_t<Work>
     {
+        if (is_own_thread()) {
+            return work();
+        }
         std::packaged_task<std::invoke_result_t<Work>()> task(std::move(work));
         auto result = task.get_future();
         post([&task] { task(); });

@@ -161,7 +161,7 @@ void Swarm::on_signed_integrity(TimePoint now, Channel& channel, wire::SignedInt
         channel.needs_munro = false;
         return;
     }
-    auto const& hash = channel.scratch.last_hash;
+    auto const hash = channel.scratch.last_hash; // by value: learning the units clears the scratch
     auto const use = playout_.begun() ? integrity::MunroUse::verification : integrity::MunroUse::tune_in;
     if (!hash || hash->chunks != munro.chunks ||
         munros_.check(munro.chunks, munro.signed_at, hash->hash, utc(now), use) !=
@@ -307,6 +307,7 @@ void Swarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit, Pend
     offer_chunk(now, chunk.chunk);
     if (store_->complete(unit.index)) {
         channel.scratch.erase(unit.index);
+        withdraw_rest(unit.index);
         announce(now, unit.index);
         fetch_wanted_ = true;
     }

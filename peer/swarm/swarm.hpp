@@ -99,11 +99,12 @@ private:
     void withdraw(Withdrawal const& withdrawal);
     [[nodiscard]] std::vector<ChunkRange> requests_of(TimePoint now, Channel& channel, Ask const& ask);
     void probe_jump(TimePoint now);
+    void withdraw_rest(UnitIndex unit);
     void play(TimePoint now);
     [[nodiscard]] std::string stall_cause(UnitIndex unit) const;
     // PickerView
     [[nodiscard]] std::span<ParentView const> parents() const override { return parents_; }
-    [[nodiscard]] bool parent_has(PeerKey parent, UnitIndex unit) const override;
+    [[nodiscard]] ChunkMask held_by(PeerKey parent, UnitIndex unit) const override;
     [[nodiscard]] ChunkMask missing(UnitIndex unit) const override;
     [[nodiscard]] UnitIndex edge() const override { return signs_.edge().value_or(0); }
     [[nodiscard]] UnitIndex first_wanted() const override;
@@ -114,6 +115,7 @@ private:
     void on_request(TimePoint now, Channel& channel, ChunkRange chunks);
     void request_chunk(TimePoint now, Channel& channel, ChunkId chunk);
     void offer_chunk(TimePoint now, ChunkId chunk);
+    void place_first_copies(TimePoint now, UnitIndex unit);
     void announce(TimePoint now, UnitIndex unit);
     void update_budget(TimePoint now);
     void send_control(TimePoint now);

@@ -1,6 +1,5 @@
 #include "player/bridge/chunk_reader.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace ppsp::player {
@@ -32,8 +31,7 @@ bool ChunkReader::start(ViewerOptions options, std::string& error)
     }
     std::scoped_lock const lock{mutex_};
     source_ = std::move(opened);
-    first_target_.reset();
-    extra_delay_ = std::chrono::milliseconds{0};
+    delay_ = DelayTracker{};
     skip_backlog_ = false;
     return true;
 }
@@ -61,7 +59,7 @@ ChunkReader::Outcome ChunkReader::next(MediaPiece& piece)
             if (take_skip_request()) {
                 skip_to_newest(*from, piece);
             }
-            note_delay(*from);
+            note_delay(*from, piece);
             return Outcome::media;
         case ReadStatus::timed_out:
             break;
@@ -99,7 +97,7 @@ void ChunkReader::skip_backlog()
 std::chrono::milliseconds ChunkReader::extra_delay() const
 {
     std::scoped_lock const lock{mutex_};
-    return extra_delay_;
+    return delay_.extra();
 }
 
 std::chrono::milliseconds ChunkReader::latency_target() const
@@ -147,14 +145,11 @@ bool ChunkReader::take_skip_request()
     return std::exchange(skip_backlog_, false);
 }
 
-void ChunkReader::note_delay(MediaSource const& source)
+void ChunkReader::note_delay(MediaSource const& source, MediaPiece const& piece)
 {
     auto const target = source.latency_target();
     std::scoped_lock const lock{mutex_};
-    if (!first_target_) {
-        first_target_ = target;
-    }
-    extra_delay_ = std::max(std::chrono::milliseconds{0}, target - *first_target_);
+    delay_.note(DelayTracker::Clock::now(), piece.signed_at_us, target);
 }
 
 } // namespace ppsp::player

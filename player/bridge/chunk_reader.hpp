@@ -1,10 +1,11 @@
 #pragma once
 
+#include "player/bridge/delay_tracker.hpp"
 #include "player/bridge/media_source.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
-#include <optional>
 
 namespace ppsp::player {
 
@@ -37,9 +38,9 @@ public:
     /// was watching is no longer live.
     void skip_backlog();
 
-    /// How much later, compared with the first piece, the node now hands out what was signed at
-    /// a given moment. The delay before the first piece is not in it: whoever stamps pieces with
-    /// their arrival has waited for that one already. Never negative.
+    /// How much later than at the first piece media comes out of the node (see `DelayTracker`).
+    /// The delay before the first piece is not in it: whoever stamps pieces with their arrival has
+    /// waited for that one already. Never negative.
     [[nodiscard]] std::chrono::milliseconds extra_delay() const;
     [[nodiscard]] std::chrono::milliseconds latency_target() const;
 
@@ -51,14 +52,13 @@ public:
 private:
     [[nodiscard]] std::shared_ptr<MediaSource> source() const;
     [[nodiscard]] bool take_skip_request();
-    void note_delay(MediaSource const& source);
+    void note_delay(MediaSource const& source, MediaPiece const& piece);
 
     MediaSourceFactory open_;
     mutable std::mutex mutex_; ///< guards what follows; never held while the source waits
     std::shared_ptr<MediaSource> source_;
     std::string last_statistics_;
-    std::optional<std::chrono::milliseconds> first_target_;
-    std::chrono::milliseconds extra_delay_{0};
+    DelayTracker delay_;
     bool skip_backlog_ = false;
 };
 

@@ -68,9 +68,9 @@ void MunroPolicy::accept(ChunkRange chunks, NtpTime signed_at, Hash const& munro
 
 std::optional<MunroVerdict> MunroPolicy::check_chunks(ChunkRange chunks) const
 {
-    // A reversed range counts a wrapped number of chunks.
+    // One chunk is no subtree, and a reversed range would count a wrapped number of chunks.
     std::uint64_t const width = chunks.first < chunks.last ? chunks.count() : 0;
-    if (!std::has_single_bit(width) || width < 2 || width > unit_chunks_max) {
+    if (!std::has_single_bit(width) || width > unit_chunks_max) {
         return MunroVerdict::bad_width;
     }
     if (to_number(chunks.first) % width != 0) {

@@ -71,12 +71,6 @@ Result<PrivateKey, KeyError> PrivateKey::from_pem(std::string_view text)
     if (!algorithm) {
         return failure(KeyError::wrong_kind);
     }
-    // Swarm ids hold the uncompressed point, whatever form the file asks for.
-    if (coordinate_size(*algorithm) != 0) {
-        PPSP_ASSERT(
-            EVP_PKEY_set_utf8_string_param(key.get(), OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
-                                           OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED) == 1);
-    }
     return PrivateKey(*algorithm, std::shared_ptr<EVP_PKEY>(std::move(key)));
 }
 

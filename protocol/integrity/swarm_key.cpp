@@ -168,7 +168,7 @@ ByteVector to_swarm_id(wire::SignatureAlgorithm algorithm, EVP_PKEY const& key)
     // An uncompressed P-384 point is the longest.
     std::array<std::uint8_t, 1 + 2 * 48> bytes;
     std::size_t size = bytes.size();
-    if (is_ec) {
+    if (is_ec) { // always the uncompressed point, whatever form the key was read in
         PPSP_ASSERT(EVP_PKEY_get_octet_string_param(&key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY,
                                                     bytes.data(), bytes.size(), &size) == 1);
         PPSP_ASSERT(bytes[0] == uncompressed_point && size == 1 + 2 * coordinate_size(algorithm));

@@ -25,7 +25,7 @@ Bin TreeShape::peak_above(ChunkId chunk) const
 {
     PPSP_ASSERT(chunk <= last());
     Bin peak = make_bin(0, to_number(chunk));
-    while (peak != root() && chunks_of(parent_of(peak)).last <= last()) {
+    while (chunks_of(parent_of(peak)).last <= last()) {
         peak = parent_of(peak);
     }
     return peak;

@@ -17,6 +17,8 @@ int main(int argc, char** argv)
     setenv("GST_PLUGIN_SYSTEM_PATH_1_0", "", 1);
     setenv("GST_PLUGIN_PATH_1_0", "", 1);
     gst_init(&argc, &argv);
+    // What GLib calls critical is a bug of the caller: us.
+    g_log_set_always_fatal(static_cast<GLogLevelFlags>(G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK));
     auto const result = RUN_ALL_TESTS();
     std::filesystem::remove(registry);
     return result;

@@ -246,13 +246,16 @@ TEST_P(Algorithms, keys_survive_pem)
 TEST(Signature, T27_short_numbers_are_padded)
 {
     auto const signer = make_signer(PrivateKey::generate().value());
-    ByteVector signature = signer->sign(message);
-    for (int i = 0; i < 20'000 && signature[0] != 0 && signature[32] != 0; ++i) {
-        signature = signer->sign(message);
+    OpensslChecker checker;
+    for (std::size_t const number : {0U, 32U}) {
+        ByteVector signature = signer->sign(message);
+        for (int i = 0; i < 20'000 && signature[number] != 0; ++i) {
+            signature = signer->sign(message);
+        }
+        ASSERT_EQ(signature.size(), 64U);
+        ASSERT_EQ(signature[number], 0U);
+        EXPECT_TRUE(checker.check(signer->swarm_id(), message, signature));
     }
-    ASSERT_TRUE(signature[0] == 0 || signature[32] == 0);
-    EXPECT_EQ(signature.size(), 64U);
-    EXPECT_TRUE(OpensslChecker().check(signer->swarm_id(), message, signature));
 }
 
 TEST(Signature, T27_high_and_low_s_are_accepted)

@@ -109,6 +109,28 @@ TEST(Ppspp, S5_6_2_b_wrong_peaks_are_refused)
     EXPECT_EQ(from(peaks, 64), SizeError::bad_chunk_size);
 }
 
+TEST(Ppspp, S5_6_2_b_peaks_get_narrower)
+{
+    // The two leaves lead to the root as well, but they are no peaks: node 1 is.
+    Source const source(2 * chunk_size);
+    EXPECT_EQ(leading_peaks(std::vector{source.node(0), source.node(2)}).size(), 1U);
+    EXPECT_EQ(StaticVerifier::from_peaks(*source.hasher, source.tree.root(), chunk_size,
+                                         std::vector{source.node(0), source.node(2)})
+                  .error(),
+              SizeError::peaks_mismatch);
+}
+
+TEST(StaticVerifier, a_zero_peak_stands_for_no_chunk)
+{
+    // Six chunks: a seventh of zero hash would lead to the same root.
+    Source const source(6 * chunk_size);
+    auto peaks = source.tree.peaks();
+    peaks.push_back({single(ChunkId{6}), Hash::zero(32)});
+    EXPECT_EQ(
+        StaticVerifier::from_peaks(*source.hasher, source.tree.root(), chunk_size, peaks).error(),
+        SizeError::peaks_mismatch);
+}
+
 TEST(StaticVerifier, metadata_of_no_content)
 {
     Source const source(1024);
@@ -217,6 +239,9 @@ TEST(StaticVerifier, T15_lengths)
     EXPECT_EQ(verify(6, 1024), Verdict::not_content); // metadata says 1018
     EXPECT_EQ(verify(6, 1017), Verdict::not_content);
     EXPECT_EQ(verify(7, 1018), Verdict::not_content);
+    EXPECT_EQ(verify(7, 1024), Verdict::not_content);
+    EXPECT_EQ(verify(8, 1024), Verdict::not_content);
+    EXPECT_EQ(verify(~std::uint64_t{0}, 1024), Verdict::not_content);
     EXPECT_EQ(verify(~std::uint64_t{0}, 1018), Verdict::not_content);
     EXPECT_EQ(verify(0, 1024), Verdict::missing_hash);
 }
