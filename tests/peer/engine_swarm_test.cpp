@@ -277,7 +277,8 @@ TEST(Swarm, half_open_conversations_of_one_address_are_limited)
     metadata.discard_window_chunks = 1000;
     for (std::uint32_t i = 1; i <= 50; ++i) {
         wire::DatagramWriter writer(ChannelId{0}, {}, 1200);
-        ASSERT_TRUE(writer.add(wire::Handshake{ChannelId{i}, peer::handshake_options(metadata, true)}));
+        ASSERT_TRUE(
+            writer.add(wire::Handshake{ChannelId{i}, peer::handshake_options(metadata, true)}));
         swarm.inject(Endpoint::v4(0x0a0000ff, static_cast<std::uint16_t>(1000 + i)), source,
                      writer.take());
     }
@@ -307,7 +308,9 @@ TEST(Swarm, damaged_datagrams_never_crash_anybody)
         VirtualNode& target = to == source.endpoint ? source : viewer;
         std::size_t const step = bytes.size() > 300 ? 7 : 1;
         for (std::size_t size = 0; size < bytes.size(); size += step) {
-            swarm.inject(from, target, ByteVector(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)));
+            swarm.inject(
+                from, target,
+                ByteVector(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)));
         }
         for (std::size_t bit = 0; bit < bytes.size() * 8; bit += step) {
             ByteVector flipped = bytes;
