@@ -47,7 +47,10 @@ def main():
             swarm.viewer(name, link)
             time.sleep(0.4)
         if options.glass_to_glass:
-            swarm.start("player", "ppsp-play", link, "--headless", "--latency-ms", "800",
+            # The player is told of one viewer only, so that the picture comes over a relay.
+            swarm_id = link.rsplit("/", 1)[1]
+            relay = swarm.lines(names[0], 1, 20)[0].rsplit("udp=", 1)[1]
+            swarm.start("player", "ppsp-play", f"ppsp:///{swarm_id}?peer={relay}", "--headless", "--latency-ms", "800",
                         "--measure-clock", "--stats-json", swarm.path / "player.json")
         time.sleep(options.seconds)
         figures = {name: swarm.figures(name) for name in names}
