@@ -14,7 +14,8 @@ target_include_directories(ppsp_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(ppsp_options INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror)
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-    target_link_options(ppsp_options INTERFACE -fuse-ld=lld-19)
+    # Viewers do not load FFmpeg because broadcasters need it.
+    target_link_options(ppsp_options INTERFACE -fuse-ld=lld-19 -Wl,--as-needed)
 endif()
 if(PPSP_SANITIZE)
     target_compile_options(ppsp_options INTERFACE
@@ -57,6 +58,9 @@ function(ppsp_test name)
     cmake_parse_arguments(ARG "" "FOLDER;PATTERN" "LINK;LABELS" ${ARGN})
     if(NOT ARG_PATTERN)
         set(ARG_PATTERN "*_test.cpp")
+    endif()
+    if(NOT ARG_LABELS)
+        set(ARG_LABELS unit) # an empty value would swallow the property after it
     endif()
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}/${ARG_PATTERN})
     if(NOT sources)

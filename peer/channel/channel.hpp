@@ -92,7 +92,8 @@ struct Channel {
 
     // what we send
     RequestQueue requests;
-    RangeSet pushing; ///< units whose chunks it gets as they come
+    bool peer_wants_stream = false; ///< it has asked for something
+    RangeSet pushing;               ///< units whose chunks it gets as they come
     InFlight in_flight;
     congestion::Ledbat ledbat;
     congestion::RttEstimator rtt;

@@ -32,24 +32,20 @@ InFlight::Acknowledged InFlight::acknowledge(TimePoint now, ChunkRange chunks)
         at = sent_.erase(at);
     }
     bytes_ -= result.bytes;
-    lost_before_.erase(lost_before_.lower_bound(chunks.first), lost_before_.upper_bound(chunks.last));
+    lost_before_.erase(lost_before_.lower_bound(chunks.first),
+                       lost_before_.upper_bound(chunks.last));
     return result;
 }
 
-std::vector<ChunkId> InFlight::take_lost(TimePoint now, Duration rtt)
+std::vector<ChunkId> InFlight::take_lost(TimePoint now, Duration patience)
 {
-    constexpr std::uint64_t reorder_max = 3;
     std::vector<ChunkId> lost;
     if (!highest_acked_) {
         return lost;
     }
-    // Receivers collect acknowledgements for some milliseconds; that is not a loss.
-    Duration const patience = rtt * 9 / 8 + 10ms;
     for (auto at = sent_.begin(); at != sent_.end();) {
         Sent const& sent = at->second;
-        bool const overtaken = sent.number + reorder_max <= *highest_acked_;
-        bool const late = sent.number < *highest_acked_ && now - sent.at > patience;
-        if (!overtaken && !late) {
+        if (sent.number >= *highest_acked_ || now - sent.at <= patience) {
             ++at;
             continue;
         }

@@ -22,9 +22,10 @@ public:
     };
     [[nodiscard]] Acknowledged acknowledge(TimePoint now, ChunkRange chunks);
 
-    /// Chunks that are lost because three sent later were acknowledged, or any later one and
-    /// more than 9/8 round trips passed (RFC 9002 §6.1); they leave the flight.
-    [[nodiscard]] std::vector<ChunkId> take_lost(TimePoint now, Duration rtt);
+    /// Chunks of which one sent later was acknowledged and that are older than `patience`; they
+    /// leave the flight. Time decides, not a count of overtaking chunks, as in RACK (RFC 8985):
+    /// reordering is common and a needless halving is dear.
+    [[nodiscard]] std::vector<ChunkId> take_lost(TimePoint now, Duration patience);
     /// Everything leaves the flight: nothing was acknowledged for a whole timeout.
     [[nodiscard]] std::vector<ChunkId> take_all();
     /// One chunk leaves the flight; false if it was not in it or younger than `age_min`.

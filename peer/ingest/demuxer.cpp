@@ -1,6 +1,7 @@
 #include "peer/ingest/demuxer.hpp"
 
 #include "peer/ingest/port_probe.hpp"
+#include "peer/ingest/steady.hpp"
 
 #include <sys/stat.h>
 
@@ -134,6 +135,7 @@ std::optional<OpenError> Demuxer::open_input(InputSpec const& input)
         input.format.empty() ? nullptr : av_find_input_format(input.format.c_str());
     static_cast<void>(take_ffmpeg_log());
     int const error = avformat_open_input(&format_, input.url.c_str(), demuxer, options.get());
+    began_ = steady_now();
     if (used_wrong_key(take_ffmpeg_log())) {
         return OpenError{.sentence = "input " + input.name +
                                      ": a publisher came with another stream key and was refused",

@@ -4,6 +4,7 @@
 #include "peer/ingest/input_spec.hpp"
 #include "peer/ingest/interrupt.hpp"
 #include "peer/ingest/pipe_reader.hpp"
+#include "protocol/base/time.hpp"
 
 #include <memory>
 #include <optional>
@@ -42,6 +43,8 @@ public:
     [[nodiscard]] AVStream const& stream_of(AVPacket const& packet) const noexcept;
     /// Pictures per second as far as known; 25 otherwise.
     [[nodiscard]] AVRational frame_rate() const noexcept;
+    /// When the first bytes were there; probing has read on since then.
+    [[nodiscard]] TimePoint began() const noexcept { return began_; }
     /// See `PipeReader::on_idle`; nothing for inputs that are no pipes.
     void on_idle(Interrupt::Time::duration idle, std::function<void()> report);
 
@@ -52,6 +55,7 @@ private:
     [[nodiscard]] std::optional<OpenError> find_streams(InputSpec const& input);
 
     Interrupt interrupt_;
+    TimePoint began_{};
     std::unique_ptr<PipeReader> pipe_;
     AVFormatContext* format_ = nullptr;
     AVStream* video_ = nullptr;

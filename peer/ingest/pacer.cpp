@@ -1,17 +1,17 @@
 #include "peer/ingest/pacer.hpp"
 
+#include "peer/ingest/steady.hpp"
+
 namespace ppsp::ingest {
 
 bool Pacer::wait(Ticks dts)
 {
-    using Steady = std::chrono::steady_clock;
-    auto const since_boot = Steady::now().time_since_epoch();
-    TimePoint const now{std::chrono::duration_cast<Duration>(since_boot)};
+    TimePoint const now = steady_now();
     TimePoint const when = due(now, dts);
     if (when <= now) {
         return !stop_->requested();
     }
-    return !stop_->wait_until(Steady::time_point{when.time_since_epoch()});
+    return !stop_->wait_until(to_steady(when));
 }
 
 TimePoint Pacer::due(TimePoint now, Ticks dts)

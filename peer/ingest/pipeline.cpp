@@ -1,5 +1,7 @@
 #include "peer/ingest/pipeline.hpp"
 
+#include "peer/ingest/steady.hpp"
+
 #include <utility>
 
 namespace ppsp::ingest {
@@ -20,12 +22,6 @@ std::optional<Ticks> ticks(std::int64_t time, AVRational base)
         return std::nullopt;
     }
     return av_rescale_q(time, base, {1, static_cast<int>(ticks_per_second)});
-}
-
-TimePoint steady_now()
-{
-    auto const since_boot = std::chrono::steady_clock::now().time_since_epoch();
-    return TimePoint{std::chrono::duration_cast<Duration>(since_boot)};
 }
 
 EncodeOptions encode_options(SourceOptions const& options)
@@ -65,7 +61,7 @@ Result<void, std::string> Pipeline::begin(Demuxer const& input, Timeline::Follow
         }
         emitting_ = emit_(description());
     }
-    timeline_.begin_session(follow);
+    timeline_.begin_session(follow, input.began());
     has_key_frame_ = slots_[video_slot].path == nullptr;
     session_packets_ = 0;
     bool const has_both = slots_[video_slot].path != nullptr && slots_[audio_slot].path != nullptr;

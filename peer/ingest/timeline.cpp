@@ -5,9 +5,17 @@
 
 namespace ppsp::ingest {
 
-void Timeline::begin_session(Follow follow)
+namespace {
+
+/// Lets the lead follow a sender whose clock is slow: at 75 packets a second by 0.08 %.
+constexpr Ticks lead_decay = 1;
+
+} // namespace
+
+void Timeline::begin_session(Follow follow, TimePoint began)
 {
     follow_ = follow;
+    began_ = began;
     session_open_ = false;
     for (auto& [number, stream] : streams_) {
         stream.seen_in_session = false;
@@ -41,7 +49,7 @@ Timeline::Times Timeline::place(TimePoint now, int number, std::optional<Ticks> 
     stream.last_out = times.dts;
     stream.end_out = times.dts + stream.last_step;
     newest_out_ = times.dts;
-    newest_at_ = now;
+    note_lead(now, times.dts);
     end_ = std::max(end_, stream.end_out);
     return times;
 }
@@ -69,11 +77,12 @@ void Timeline::restart(TimePoint now, Stream& stream, Ticks dts)
 
 Ticks Timeline::next_offset(TimePoint now, Ticks dts) const noexcept
 {
-    if (!newest_at_) {
+    if (!lead_) {
         return end_ - dts;
     }
     if (follow_ == Follow::after_pause) {
-        return std::max(end_, newest_out_ + to_ticks(now - *newest_at_)) - dts;
+        TimePoint const came = session_open_ ? now : began_;
+        return std::max(end_, to_ticks(came.time_since_epoch()) + *lead_) - dts;
     }
     // Streams of a file do not begin and end at the same time: the smallest offset at which none of
     // them overlaps itself.
@@ -82,6 +91,12 @@ Ticks Timeline::next_offset(TimePoint now, Ticks dts) const noexcept
         offset = std::max(offset, stream.end_out - stream.first_in);
     }
     return offset;
+}
+
+void Timeline::note_lead(TimePoint now, Ticks out) noexcept
+{
+    Ticks const lead = out - to_ticks(now.time_since_epoch());
+    lead_ = lead_ ? std::max(*lead_ - lead_decay, lead) : lead;
 }
 
 } // namespace ppsp::ingest

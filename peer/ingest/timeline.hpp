@@ -44,8 +44,9 @@ public:
         bool restarted = false; ///< the stream does not follow from its packet before
     };
 
-    /// The packets that follow are of another input.
-    void begin_session(Follow follow);
+    /// The packets that follow are of another input, the first of which came at `began`: by the
+    /// time it is placed, probing may have read on for a second.
+    void begin_session(Follow follow, TimePoint began);
 
     /// Places a packet of `stream`. A missing dts is taken from pts, or from the packet before.
     [[nodiscard]] Times place(TimePoint now, int stream, std::optional<Ticks> dts,
@@ -68,6 +69,7 @@ private:
     [[nodiscard]] bool continues(Stream const& stream, Ticks dts) const noexcept;
     void restart(TimePoint now, Stream& stream, Ticks dts);
     [[nodiscard]] Ticks next_offset(TimePoint now, Ticks dts) const noexcept;
+    void note_lead(TimePoint now, Ticks out) noexcept;
 
     std::map<int, Stream> streams_;
     Follow follow_ = Follow::at_once;
@@ -75,7 +77,10 @@ private:
     Ticks offset_ = 0;
     Ticks end_ = start;
     Ticks newest_out_ = start;
-    std::optional<TimePoint> newest_at_;
+    TimePoint began_{};
+    /// Output time minus clock, of the packets that came earliest for their time: late ones (the
+    /// rest that a demuxer gives away at the end) say nothing about when the sender stopped.
+    std::optional<Ticks> lead_;
 };
 
 } // namespace ppsp::ingest

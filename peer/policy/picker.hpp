@@ -26,8 +26,8 @@ class PickerView {
 public:
     virtual ~PickerView() = default;
     [[nodiscard]] virtual std::span<ParentView const> parents() const = 0;
-    /// The neighbour announced the whole unit.
-    [[nodiscard]] virtual bool parent_has(PeerKey parent, UnitIndex unit) const = 0;
+    /// Chunks of the unit that the neighbour is known to hold.
+    [[nodiscard]] virtual ChunkMask held_by(PeerKey parent, UnitIndex unit) const = 0;
     [[nodiscard]] virtual ChunkMask missing(UnitIndex unit) const = 0;
     /// Newest unit of which there is any sign, and the first one that the playout still wants.
     [[nodiscard]] virtual UnitIndex edge() const = 0;
@@ -59,7 +59,8 @@ public:
     virtual ~Picker() = default;
 
     /// `parent` announced the unit, or began to deliver it.
-    virtual void on_announced(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view) = 0;
+    virtual void on_announced(TimePoint now, PeerKey parent, UnitIndex unit,
+                              PickerView const& view) = 0;
     /// A verified chunk came.
     virtual void on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) = 0;
     virtual void on_parent_gone(PeerKey parent) = 0;

@@ -1,6 +1,7 @@
 #include "peer/policy/substream_picker.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace ppsp::peer {
 
@@ -11,7 +12,8 @@ void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit
         note_lag(parent, now - *sign);
     }
     auto const at = units_.find(unit);
-    if (at == units_.end() || at->second.parent != parent || at->second.started || at->second.pull) {
+    if (at == units_.end() || at->second.parent != parent || at->second.started ||
+        at->second.pull) {
         return;
     }
     at->second.refused = true;
@@ -21,16 +23,28 @@ void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit
 void SubstreamPicker::on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view)
 {
     auto const at = units_.find(unit);
-    if (at == units_.end() || at->second.parent != from) {
+    if (at == units_.end()) {
         return;
     }
-    if (!at->second.started && !at->second.pull) {
+    UnitState& state = at->second;
+    if (state.parent != from) {
+        if (state.started) {
+            return;
+        }
+        // Somebody else pushed it first, so it is the better parent.
+        withdrawals_.push_back({state.parent, unit});
+        state.parent = from;
+        subscribed_[substream_of(unit)] = from;
+        parents_[from].blocked_until[substream_of(unit)] = TimePoint{};
+    }
+    if (!state.started && !state.pull) {
         if (auto const sign = view.first_sign(unit)) {
             note_lag(from, now - *sign);
         }
+        parents_[from].misses[substream_of(unit)] = 0;
     }
-    at->second.started = true;
-    at->second.progress = now;
+    state.started = true;
+    state.progress = now;
 }
 
 void SubstreamPicker::on_parent_gone(PeerKey parent)
@@ -46,6 +60,7 @@ void SubstreamPicker::on_parent_gone(PeerKey parent)
 
 void SubstreamPicker::plan(TimePoint now, PickerView const& view, Plan& plan)
 {
+    plan.withdrawals = std::exchange(withdrawals_, {});
     UnitIndex const first = view.first_wanted();
     units_.erase(units_.begin(), units_.lower_bound(first));
     for (UnitIndex unit = first; unit <= view.edge(); ++unit) {
@@ -112,22 +127,27 @@ std::optional<PeerKey> SubstreamPicker::subscription_parent(TimePoint now, Picke
     return subscribed;
 }
 
-/// Among those who announced the unit, the one whose delivery would be complete first.
-std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& view, UnitIndex unit,
-                                               std::optional<PeerKey> avoid)
+/// Among those who hold some of what is missing, the one whose delivery would be complete first.
+std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& view,
+                                               UnitIndex unit, std::optional<PeerKey> avoid)
 {
+    ChunkMask const missing = view.missing(unit);
     auto const due = view.due(unit);
     bool const urgent = due && *due - now < config_.urgent;
     std::optional<PeerKey> best;
     double best_cost = 0;
     for (ParentView const& parent : view.parents()) {
-        if (!parent.usable || !view.parent_has(parent.key, unit)) {
+        ChunkMask const held = view.held_by(parent.key, unit) & missing;
+        if (!parent.usable || held == 0 ||
+            (parent.is_source && !urgent && !source_may_be_asked(now, view, unit))) {
             continue;
         }
         double const rate = parent.bytes_per_second > 0 ? parent.bytes_per_second : 500e3;
         double cost = static_cast<double>(parent.rtt.count()) +
                       static_cast<double>(parent.outstanding_chunks) * 1024e6 / rate +
                       static_cast<double>(rng_.between(0, 5000));
+        // Who holds a part only has to be followed by another request.
+        cost += 100e3 * std::popcount(missing & ~held) / std::popcount(missing);
         if (parent.is_source && !urgent) {
             cost += static_cast<double>(config_.source_handicap.count());
         }
@@ -142,13 +162,37 @@ std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& 
     return best;
 }
 
+bool SubstreamPicker::source_may_be_asked(TimePoint now, PickerView const& view,
+                                          UnitIndex unit) const
+{
+    auto const parents = view.parents();
+    bool const others = std::any_of(parents.begin(), parents.end(), [](ParentView const& parent) {
+        return parent.usable && !parent.is_source;
+    });
+    auto const sign = view.first_sign(unit);
+    if (!others || !sign) {
+        return true;
+    }
+    auto const spread = static_cast<std::uint64_t>(config_.source_hold_off.count()) * 2;
+    Rng draw{salt_ ^ unit};
+    return now - *sign >=
+           config_.source_hold_off + Duration{static_cast<std::int64_t>(draw.below(spread))};
+}
+
 void SubstreamPicker::subscribe(TimePoint now, PickerView const& view, Plan& plan)
 {
     UnitIndex const edge = view.edge();
     UnitIndex const first = std::max(edge + 1, view.first_wanted());
+    bool const refresh = now - refreshed_ >= config_.refresh;
+    if (refresh) {
+        refreshed_ = now;
+    }
     for (UnitIndex unit = first; unit <= edge + config_.horizon_units; ++unit) {
         auto const known = units_.find(unit);
         if (known != units_.end() && usable(view, known->second.parent) != nullptr) {
+            if (refresh) {
+                plan.asks.push_back({known->second.parent, unit, view.missing(unit)});
+            }
             continue;
         }
         auto const parent = subscription_parent(now, view, substream_of(unit));
@@ -172,13 +216,15 @@ bool SubstreamPicker::overdue(TimePoint now, PickerView const& view, UnitIndex u
     }
     if (state.pull) {
         double const rate = parent->bytes_per_second > 0 ? parent->bytes_per_second : 500e3;
-        Duration const queue{
-            static_cast<std::int64_t>(static_cast<double>(parent->outstanding_chunks) * 1024e6 / rate)};
-        return now - state.asked > config_.patience + parent->rtt * 2 + std::min<Duration>(queue, 500ms);
+        Duration const queue{static_cast<std::int64_t>(
+            static_cast<double>(parent->outstanding_chunks) * 1024e6 / rate)};
+        return now - state.asked >
+               config_.patience + parent->rtt * 2 + std::min<Duration>(queue, 500ms);
     }
     auto const sign = view.first_sign(unit);
     auto const lag = parents_.find(state.parent);
-    Duration const usual = lag == parents_.end() ? 50ms : std::min<Duration>(lag->second.lag * 3 / 2, 400ms);
+    Duration const usual =
+        lag == parents_.end() ? 50ms : std::min<Duration>(lag->second.lag * 3 / 2, 400ms);
     TimePoint const from = std::max(sign.value_or(now), state.asked);
     return now - from > usual + config_.patience + parent->rtt * 2;
 }
@@ -234,7 +280,11 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
             plan.withdrawals.push_back({at->second.parent, unit});
         }
         if (!at->second.pull && !at->second.started) {
-            block(now, at->second.parent, substream_of(unit));
+            std::uint32_t& misses = parents_[at->second.parent].misses[substream_of(unit)];
+            if (++misses >= config_.misses_max) {
+                misses = 0;
+                block(now, at->second.parent, substream_of(unit));
+            }
         }
     }
     units_[unit] = UnitState{.parent = *parent,
@@ -244,7 +294,8 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
                              .refused = false,
                              .pull = true,
                              .tries = tries};
-    plan.asks.push_back({*parent, unit, view.missing(unit)});
+    ChunkMask const held = view.held_by(*parent, unit) & view.missing(unit);
+    plan.asks.push_back({*parent, unit, held != 0 ? held : view.missing(unit)});
 }
 
 } // namespace ppsp::peer

@@ -17,8 +17,8 @@ void UploadSlots::set_budget(std::uint32_t places)
 
 bool UploadSlots::admit(TimePoint now, PeerKey peer, std::uint32_t substream)
 {
+    forget_idle(now, substream);
     auto& children = children_[substream];
-    std::erase_if(children, [now](Child const& child) { return now - child.used > idle_max; });
     auto const known = std::find_if(children.begin(), children.end(),
                                     [peer](Child const& child) { return child.peer == peer; });
     if (known != children.end()) {
@@ -30,6 +30,18 @@ bool UploadSlots::admit(TimePoint now, PeerKey peer, std::uint32_t substream)
         return true;
     }
     return preempt(now, peer, substream);
+}
+
+bool UploadSlots::has_place(TimePoint now, std::uint32_t substream)
+{
+    forget_idle(now, substream);
+    return children_[substream].size() < limit(substream);
+}
+
+void UploadSlots::forget_idle(TimePoint now, std::uint32_t substream)
+{
+    std::erase_if(children_[substream],
+                  [now](Child const& child) { return now - child.used > idle_max; });
 }
 
 void UploadSlots::release(PeerKey peer)

@@ -52,7 +52,7 @@ Reply make_reply(Request const& request, http::status status, std::string_view t
     Reply reply(status, request.version());
     reply.set(http::field::content_type, {type.data(), type.size()});
     reply.set(http::field::cache_control, "no-store");
-    reply.set(http::field::x_content_type_options, "nosniff");
+    reply.set("X-Content-Type-Options", "nosniff");
     reply.keep_alive(false);
     reply.content_length(body.size());
     if (request.method() != http::verb::head) {

@@ -1,3 +1,4 @@
+#include "peer/shell/channel_link.hpp"
 #include "peer/shell/gateway.hpp"
 #include "peer/shell/media_output.hpp"
 #include "peer/shell/program_options.hpp"
@@ -51,7 +52,11 @@ std::string check(Options const& options)
     if (options.output == "-" && options.common.stats_json == "-") {
         return "--output - and --stats-json - cannot both use stdout";
     }
-    return {};
+    if (options.link.ends_with(".ppsp")) {
+        return {}; // a channel file
+    }
+    auto const link = parse_link(options.link);
+    return link ? std::string{} : "link: " + std::string{sentence(link.error())};
 }
 
 int fail(std::string const& sentence)

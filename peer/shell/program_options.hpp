@@ -52,7 +52,8 @@ inline void add_unavailable(CLI::App& app, std::string const& flag)
     app.add_option_function<std::vector<std::string>>(
            flag,
            [flag](std::vector<std::string> const&) {
-               throw CLI::ValidationError(flag, "is not available yet");
+               throw CLI::ValidationError(flag + " is not available yet",
+                                          CLI::ExitCodes::ValidationError);
            },
            "")
         ->expected(0, 1)

@@ -121,7 +121,10 @@ Result<std::unique_ptr<SwarmSession>, std::string> SwarmSession::open(Options op
     }
     Node::Listener listener;
     listener.on_media = raw->options.on_media;
-    listener.on_candidates_wanted = [raw](SwarmId const&) { raw->find_more(); };
+    listener.on_candidates_wanted = [raw](SwarmId const&) {
+        // Later: what is found is fed to the engine, which is busy now.
+        raw->node->post([raw] { raw->find_more(); });
+    };
     auto node = Node::open(raw->options.node, std::move(listener));
     if (!node) {
         return failure(std::move(node.error()));

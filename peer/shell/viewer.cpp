@@ -1,4 +1,5 @@
 #include "peer/shell/channel_file.hpp"
+#include "peer/shell/piece_queue.hpp"
 #include "peer/shell/swarm_session.hpp"
 #include "protocol/integrity/openssl_signature.hpp"
 
@@ -6,94 +7,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <ppsp/peer.hpp>
 
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-
 namespace ppsp {
 namespace {
-
-constexpr std::size_t unread_bytes_max = std::size_t{16} << 20;
-
-/// Pieces between the node's thread and the reader's.
-class PieceQueue {
-public:
-    void push(MediaPiece piece)
-    {
-        {
-            std::lock_guard const lock{mutex_};
-            bytes_ += piece.bytes.size();
-            pieces_.push_back(std::move(piece));
-            drop_oldest();
-        }
-        changed_.notify_all();
-    }
-
-    Viewer::ReadStatus pop(MediaPiece& piece, std::chrono::milliseconds timeout)
-    {
-        std::unique_lock lock{mutex_};
-        auto const is_ready = [this] { return is_over() || is_interrupted_ || !pieces_.empty(); };
-        if (!changed_.wait_for(lock, timeout, is_ready)) {
-            return Viewer::ReadStatus::timed_out;
-        }
-        if (is_over()) {
-            return error_.empty() ? Viewer::ReadStatus::ended : Viewer::ReadStatus::failed;
-        }
-        if (is_interrupted_) {
-            return Viewer::ReadStatus::interrupted;
-        }
-        piece = std::move(pieces_.front());
-        pieces_.pop_front();
-        bytes_ -= piece.bytes.size();
-        return Viewer::ReadStatus::media;
-    }
-
-    void set_interrupted(bool is_interrupted)
-    {
-        change([&] { is_interrupted_ = is_interrupted; });
-    }
-    void end()
-    {
-        change([&] { is_ended_ = true; });
-    }
-    void fail(std::string error)
-    {
-        change([&] { error_ = std::move(error); });
-    }
-    [[nodiscard]] std::string error() const
-    {
-        std::lock_guard const lock{mutex_};
-        return error_;
-    }
-
-private:
-    template <typename Change>
-    void change(Change apply)
-    {
-        {
-            std::lock_guard const lock{mutex_};
-            apply();
-        }
-        changed_.notify_all();
-    }
-    [[nodiscard]] bool is_over() const { return is_ended_ || !error_.empty(); }
-    void drop_oldest()
-    {
-        while (bytes_ > unread_bytes_max && pieces_.size() > 1) {
-            bytes_ -= pieces_.front().bytes.size();
-            pieces_.pop_front();
-            pieces_.front().discontinuity = true;
-        }
-    }
-
-    mutable std::mutex mutex_;
-    std::condition_variable changed_;
-    std::deque<MediaPiece> pieces_;
-    std::size_t bytes_ = 0;
-    bool is_interrupted_ = false;
-    bool is_ended_ = false;
-    std::string error_;
-};
 
 peer::LiveSwarmConfig to_config(ViewerOptions const& options, peer::SwarmId const& swarm)
 {
@@ -140,7 +55,7 @@ struct Viewer::Parts {
 
     ViewerOptions options;
     peer::ChannelLink link;
-    PieceQueue pieces;
+    peer::PieceQueue pieces;
     std::unique_ptr<peer::SwarmSession> session;
     /// Before the session ends it is used on the node's thread only.
     std::unique_ptr<boost::asio::steady_timer> join_timer;

@@ -158,6 +158,16 @@ void Swarm::withdraw(Withdrawal const& withdrawal)
     }
 }
 
+/// A unit is whole: whoever was asked for parts of it need not send them.
+void Swarm::withdraw_rest(UnitIndex unit)
+{
+    for (auto const& channel : channels_) {
+        if (channel->is_open()) {
+            withdraw(Withdrawal{key_of(*channel), unit});
+        }
+    }
+}
+
 /// A neighbour speaks of units far ahead of everything proven: the source may have come back with
 /// a gap, or the neighbour lies. One chunk with its munro tells.
 void Swarm::probe_jump(TimePoint now)
@@ -188,11 +198,12 @@ void Swarm::play(TimePoint now)
                      pieces, news);
     for (PlayoutPiece const& piece : pieces) {
         if (config_.playout.enabled) {
-            services_.outbox.push(MediaReady{.swarm = id(),
-                                             .stream_position = piece.position,
-                                             .bytes = ByteVector(piece.bytes.begin(), piece.bytes.end()),
-                                             .signed_at = piece.signed_at,
-                                             .discontinuity = piece.discontinuity});
+            services_.outbox.push(
+                MediaReady{.swarm = id(),
+                           .stream_position = piece.position,
+                           .bytes = ByteVector(piece.bytes.begin(), piece.bytes.end()),
+                           .signed_at = piece.signed_at,
+                           .discontinuity = piece.discontinuity});
         }
     }
     if (news.started) {
@@ -232,10 +243,23 @@ std::string Swarm::stall_cause(UnitIndex unit) const
     return "unit " + number + " is late from " + parent->endpoint.text();
 }
 
-bool Swarm::parent_has(PeerKey parent, UnitIndex unit) const
+ChunkMask Swarm::held_by(PeerKey parent, UnitIndex unit) const
 {
     Channel const* const channel = channel_of(parent);
-    return channel != nullptr && channel->has.has_any(store_->grid().chunks(unit));
+    if (channel == nullptr) {
+        return 0;
+    }
+    if (channel->profile.is_source() && unit <= edge()) {
+        return store_->grid().full(); // it made them
+    }
+    ChunkRange const whole = store_->grid().chunks(unit);
+    ChunkMask held = 0;
+    for (ChunkRange const& range : channel->has.chunks().common(whole)) {
+        auto const first = to_number(range.first) - to_number(whole.first);
+        held |=
+            range.count() == 64 ? ~ChunkMask{0} : ((ChunkMask{1} << range.count()) - 1) << first;
+    }
+    return held;
 }
 
 ChunkMask Swarm::missing(UnitIndex unit) const

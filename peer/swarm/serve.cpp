@@ -22,6 +22,7 @@ void Swarm::on_request(TimePoint now, Channel& channel, ChunkRange chunks)
         channel.control.choke = true; // the neighbour missed it (trap T21)
         return;
     }
+    channel.peer_wants_stream = true;
     if (!store_) {
         return;
     }
@@ -106,7 +107,8 @@ void Swarm::announce(TimePoint, UnitIndex unit)
             continue;
         }
         channel->requests.cancel(whole);
-        channel->control.haves.push_back(store_->have().interval_around(whole.last).value_or(whole));
+        channel->control.haves.push_back(
+            store_->have().interval_around(whole.last).value_or(whole));
     }
 }
 
@@ -119,8 +121,8 @@ void Swarm::on_unit_cut(TimePoint now, Bytes payload, bool random_access)
     auto tree = integrity::UnitTree::build(services_.ports.hasher, chunks.first,
                                            grid.chunks_per_unit(), config_.chunk_size, payload);
     NtpTime const signed_at = to_ntp(utc(now));
-    ByteVector const signature = signer_->sign(integrity::munro_signature_input(
-        format().addressing, chunks, signed_at, tree.munro()));
+    ByteVector const signature = signer_->sign(
+        integrity::munro_signature_input(format().addressing, chunks, signed_at, tree.munro()));
     StoredUnit* const stored = store_->open(unit, std::move(tree), signed_at, signature);
     PPSP_ASSERT(stored != nullptr);
     store_->put_all(*stored, payload);
@@ -133,7 +135,45 @@ void Swarm::on_unit_cut(TimePoint now, Bytes payload, bool random_access)
     for (ChunkId chunk = chunks.first; chunk <= chunks.last; chunk = chunk + 1) {
         offer_chunk(now, chunk);
     }
+    place_first_copies(now, unit);
     announce(now, unit);
+}
+
+/// A new unit must leave the source at once, whoever asked: places of its substream that no
+/// subscriber took go to the neighbours with the fewest, who then serve the others. RFC 7574 §3.7
+/// allows DATA without a REQUEST in a live swarm.
+void Swarm::place_first_copies(TimePoint now, UnitIndex unit)
+{
+    ChunkRange const whole = store_->grid().chunks(unit);
+    auto const substream = static_cast<std::uint32_t>(unit % substreams);
+    struct Taker {
+        std::uint32_t places;
+        std::uint64_t lot; ///< decides among equals
+        Channel* channel;
+    };
+    std::vector<Taker> takers;
+    for (auto const& channel : channels_) {
+        if (channel->is_open() && !channel->choked_by_us && channel->peer_wants_stream &&
+            !channel->profile.is_source() && !channel->pushing.contains(whole)) {
+            takers.push_back({slots_.places_of(key_of(*channel)), rng_.next(), channel.get()});
+        }
+    }
+    std::sort(takers.begin(), takers.end(), [](Taker const& a, Taker const& b) {
+        return std::pair{a.places, a.lot} < std::pair{b.places, b.lot};
+    });
+    for (auto const& [places, lot, channel] : takers) {
+        if (!slots_.has_place(now, substream)) {
+            return;
+        }
+        if (slots_.admit(now, key_of(*channel), substream)) {
+            channel->pushing.add(whole);
+            for (ChunkRange const& range : channel->requests.want(whole)) {
+                for (ChunkId chunk = range.first; chunk <= range.last; chunk = chunk + 1) {
+                    channel->requests.make_ready(now, chunk, RequestQueue::Urgency::push);
+                }
+            }
+        }
+    }
 }
 
 /// Places for children: what the uplink carries beside everything else.
@@ -159,7 +199,8 @@ void Swarm::send_control(TimePoint now)
 {
     std::vector<ByteVector> datagrams;
     for (auto const& channel : channels_) {
-        bool const due = channel->is_open() && (!channel->control.empty() || channel->acks.due(now));
+        bool const due =
+            channel->is_open() && (!channel->control.empty() || channel->acks.due(now));
         if (due) {
             builder().control(*channel, datagrams);
             flush(now, *channel, datagrams);
@@ -201,6 +242,9 @@ void Swarm::send_data(TimePoint now)
                 return;
             }
             idle = send_from(now, channel, urgency) ? 0 : idle + 1;
+            if (!services_.uplink.may_send_data(now)) {
+                return; // the same channel goes on with its unit
+            }
             ++turn_;
         }
     }
@@ -269,7 +313,11 @@ void Swarm::on_ack(TimePoint now, Channel& channel, wire::Ack const& ack)
 
 void Swarm::handle_losses(TimePoint now, Channel& channel)
 {
-    auto const lost = channel.in_flight.take_lost(now, channel.rtt.smoothed());
+    // Receivers collect acknowledgements for some milliseconds; that is not a loss.
+    Duration const spread = std::max(channel.rtt.variation() * 4, channel.rtt.smoothed() / 4);
+    Duration const patience = channel.rtt.smoothed() +
+                              std::min(spread, channel.rtt.smoothed() + 10ms) + AckQueue::delay_max;
+    auto const lost = channel.in_flight.take_lost(now, patience);
     if (lost.empty()) {
         return;
     }

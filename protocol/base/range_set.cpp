@@ -109,6 +109,16 @@ std::vector<ChunkRange> RangeSet::missing(ChunkRange range) const
     return gaps;
 }
 
+std::vector<ChunkRange> RangeSet::common(ChunkRange range) const
+{
+    std::vector<ChunkRange> parts;
+    for (auto at = first_ending_at_or_after(ranges_, range.first);
+         at != ranges_.end() && at->first <= range.last; ++at) {
+        parts.push_back({std::max(at->first, range.first), std::min(at->last, range.last)});
+    }
+    return parts;
+}
+
 std::uint64_t RangeSet::chunk_count() const
 {
     std::uint64_t total = 0;

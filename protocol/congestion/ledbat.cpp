@@ -48,7 +48,7 @@ void Ledbat::on_ack(TimePoint now, std::span<Duration const> delays, std::size_t
     if (config_.rtt_guard_targets > 0.0 && rtt > Duration::zero()) {
         rtt_base_.add(now, rtt);
     }
-    if (off_target() <= 1.0 - slow_start_exit_share) {
+    if (off_target() <= 1.0 - slow_start_exit_share || window_ >= slow_start_end_) {
         slow_start_ = false;
     }
 
@@ -77,7 +77,10 @@ void Ledbat::on_timeout(TimePoint now)
 {
     // What the outage lost is noticed later and is no second sign of congestion.
     last_loss_ = now;
-    slow_start_ = false;
+    // Half of what the path carried is found again by doubling, as TCP does (RFC 5681 §3.1): a
+    // timeout is often the loss of a burst's tail, and a live stream cannot wait for seconds.
+    slow_start_ = config_.slow_start;
+    slow_start_end_ = window_ / 2.0;
     window_ = config_.mss_bytes;
 }
 

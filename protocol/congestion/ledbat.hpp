@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
@@ -80,6 +81,7 @@ private:
     LedbatConfig config_;
     double window_;
     bool slow_start_;
+    double slow_start_end_ = std::numeric_limits<double>::max(); ///< bytes
     MinuteMinima base_;
     MinuteMinima rtt_base_;       ///< only fed where the guard is on
     std::vector<Sample> current_; ///< newest last, never more than current_filter_max

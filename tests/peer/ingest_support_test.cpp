@@ -272,8 +272,21 @@ bool Process::wait(std::chrono::milliseconds limit)
 std::vector<std::string> publisher(std::filesystem::path const& clip, std::string const& format,
                                    std::string const& url, bool loop)
 {
-    return {"ffmpeg", "-v",          "quiet", "-nostdin", "-y", "-re", "-stream_loop", loop ? "-1" : "0",
-            "-i",     clip.string(), "-c",    "copy",     "-f",  format,         url};
+    return {"ffmpeg",
+            "-v",
+            "quiet",
+            "-nostdin",
+            "-y",
+            "-re",
+            "-stream_loop",
+            loop ? "-1" : "0",
+            "-i",
+            clip.string(),
+            "-c",
+            "copy",
+            "-f",
+            format,
+            url};
 }
 
 std::uint16_t free_tcp_port()

@@ -56,11 +56,15 @@ TEST(Ppspp, S8_4_shorter_than_a_channel_id_is_nothing)
 
 TEST(Ppspp, S3_d_what_came_before_the_invalid_message_stays)
 {
-    ByteVector const bytes = hex("00000001 0a 0e 0b");
+    ByteVector const bytes = hex("00000001 0a 03 00000002 00000001 0b");
     DatagramReader reader(bytes, {});
     EXPECT_EQ(type_of(**reader.next()), MessageType::choke);
-    EXPECT_EQ(reader.next().error(), DecodeError::unknown_message);
-    EXPECT_EQ(reader.next().error(), DecodeError::unknown_message); // the rest stays unread
+    auto const first = reader.next();
+    ASSERT_FALSE(first);
+    EXPECT_EQ(first.error(), DecodeError::bad_range);
+    auto const second = reader.next(); // the UNCHOKE stays unread
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error(), DecodeError::bad_range);
 }
 
 TEST(Ppspp, S8_2_unknown_types_are_refused)
