@@ -8,6 +8,7 @@
 
 #include <glib-unix.h>
 
+#include <algorithm>
 #include <csignal>
 #include <string>
 #include <type_traits>
@@ -54,7 +55,8 @@ public:
     }
     void after(milliseconds delay, GSourceFunc call, gpointer self)
     {
-        ids_.push_back(g_timeout_add(static_cast<guint>(delay.count()), call, self));
+        auto const ms = std::min<std::int64_t>(delay.count(), G_MAXUINT); // 49 days
+        ids_.push_back(g_timeout_add(static_cast<guint>(ms), call, self));
     }
     void on_signal(int signal, GSourceFunc call, gpointer self)
     {
@@ -131,8 +133,8 @@ private:
     void on_patience_over()
     {
         if (!pipeline_.has_output() && !is_waiting_said_) {
-            err_ << "Waiting for the channel to start (up to " << options_.node.join_timeout.count()
-                 << " s)." << std::endl;
+            say("waiting for the channel to start, up to " +
+                std::to_string(options_.node.join_timeout.count()) + " s");
         }
     }
 
