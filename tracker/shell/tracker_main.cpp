@@ -55,7 +55,7 @@ public:
 
     std::vector<CLI::ConfigItem> from_config(std::istream& input) const override
     {
-        auto items = ConfigTOML::from_config(input);
+        auto items = CLI::ConfigTOML::from_config(input);
         std::erase_if(items, [this](CLI::ConfigItem const& item) {
             auto const* option = app_.get_option_no_throw("--" + item.name);
             return option != nullptr && !option->get_envname().empty() &&
