@@ -93,7 +93,7 @@ struct Channel {
     // what we send
     RequestQueue requests;
     bool peer_wants_stream = false; ///< it has asked for something
-    RangeSet pushing; ///< units whose chunks it gets as they come
+    RangeSet pushing;               ///< units whose chunks it gets as they come
     InFlight in_flight;
     congestion::Ledbat ledbat;
     congestion::RttEstimator rtt;

@@ -20,7 +20,8 @@ public:
 
     /// A held chunk with the hashes that the neighbour lacks, with waiting acknowledgements where
     /// they fit. If the hashes do not fit they go first in a datagram of their own (PP-5.3-b).
-    void data(Channel& channel, ChunkId chunk, UnixMicros utc_now, std::vector<ByteVector>& out) const;
+    void data(Channel& channel, ChunkId chunk, UnixMicros utc_now,
+              std::vector<ByteVector>& out) const;
 
 private:
     void add_munro(wire::DatagramWriter& writer, StoredUnit const& unit) const;

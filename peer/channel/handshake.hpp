@@ -35,8 +35,8 @@ struct PeerProfile {
 [[nodiscard]] wire::Options handshake_options(SwarmMetadata const& swarm, bool initiator);
 
 /// Checks a neighbour's options against the swarm (protocols.md §2.3); nullopt = answer nothing.
-[[nodiscard]] std::optional<PeerProfile> check_handshake(SwarmMetadata const& swarm,
-                                                         wire::Options const& options, bool initiator);
+[[nodiscard]] std::optional<PeerProfile>
+check_handshake(SwarmMetadata const& swarm, wire::Options const& options, bool initiator);
 
 /// RFC 7574 §3.1.1: a HANDSHAKE with source channel 0 ends the conversation.
 [[nodiscard]] wire::Handshake closing_handshake();

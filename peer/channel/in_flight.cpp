@@ -32,7 +32,8 @@ InFlight::Acknowledged InFlight::acknowledge(TimePoint now, ChunkRange chunks)
         at = sent_.erase(at);
     }
     bytes_ -= result.bytes;
-    lost_before_.erase(lost_before_.lower_bound(chunks.first), lost_before_.upper_bound(chunks.last));
+    lost_before_.erase(lost_before_.lower_bound(chunks.first),
+                       lost_before_.upper_bound(chunks.last));
     return result;
 }
 

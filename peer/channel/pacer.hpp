@@ -22,7 +22,8 @@ public:
         if (rtt <= Duration::zero()) {
             return;
         }
-        double const us_per_byte = static_cast<double>(rtt.count()) / (1.25 * std::max(window_bytes, 1.0));
+        double const us_per_byte =
+            static_cast<double>(rtt.count()) / (1.25 * std::max(window_bytes, 1.0));
         double const allowance = us_per_byte * burst_datagrams * static_cast<double>(bytes);
         // virtual_ runs ahead of the clock by what was sent; the allowance is how far it may.
         virtual_us_ = std::max(virtual_us_, static_cast<double>(now.time_since_epoch().count()));

@@ -10,9 +10,9 @@ Scratch::Entry& Scratch::entry(TimePoint now, UnitIndex unit)
         return *existing;
     }
     if (entries_.size() >= units_max) {
-        entries_.erase(std::min_element(
-            entries_.begin(), entries_.end(),
-            [](Entry const& a, Entry const& b) { return a.since < b.since; }));
+        entries_.erase(
+            std::min_element(entries_.begin(), entries_.end(),
+                             [](Entry const& a, Entry const& b) { return a.since < b.since; }));
     }
     entries_.push_back({.unit = unit, .since = now, .hashes = {}, .chunks = {}});
     return entries_.back();

@@ -20,8 +20,8 @@ void LiveClock::on_munro(TimePoint now, UnitIndex unit, UnixMicros signed_at)
         minima_.back().offset_us = std::min(minima_.back().offset_us, offset);
     }
     if (newest_ && unit > *newest_ && signed_at > newest_signed_at_) {
-        auto const mean = Duration{(signed_at - newest_signed_at_) /
-                                   static_cast<std::int64_t>(unit - *newest_)};
+        auto const mean =
+            Duration{(signed_at - newest_signed_at_) / static_cast<std::int64_t>(unit - *newest_)};
         // A smooth mean: units of a variable bit rate last differently long.
         unit_duration_ = unit_duration_ ? (*unit_duration_ * 15 + mean) / 16 : mean;
     }
@@ -34,9 +34,10 @@ void LiveClock::on_munro(TimePoint now, UnitIndex unit, UnixMicros signed_at)
 TimePoint LiveClock::local_time(UnixMicros signed_at) const
 {
     PPSP_ASSERT(known());
-    auto const smallest = std::min_element(
-        minima_.begin(), minima_.end(),
-        [](Minute const& a, Minute const& b) { return a.offset_us < b.offset_us; });
+    auto const smallest =
+        std::min_element(minima_.begin(), minima_.end(), [](Minute const& a, Minute const& b) {
+            return a.offset_us < b.offset_us;
+        });
     return TimePoint{Duration{signed_at + smallest->offset_us}};
 }
 

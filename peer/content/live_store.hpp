@@ -29,7 +29,10 @@ public:
 
     [[nodiscard]] UnitGrid const& grid() const { return grid_; }
     [[nodiscard]] std::uint32_t chunk_size() const { return chunk_size_; }
-    [[nodiscard]] std::uint32_t window_units_max() const { return static_cast<std::uint32_t>(ring_.size()); }
+    [[nodiscard]] std::uint32_t window_units_max() const
+    {
+        return static_cast<std::uint32_t>(ring_.size());
+    }
 
     /// Room for a unit whose munro was verified; nullptr if it lies before the window. A unit
     /// beyond the newest moves the window and discards what falls out of it.

@@ -19,8 +19,14 @@ public:
     explicit UnitGrid(std::uint32_t chunks_per_unit) : chunks_per_unit_(chunks_per_unit) {}
 
     [[nodiscard]] std::uint32_t chunks_per_unit() const { return chunks_per_unit_; }
-    [[nodiscard]] UnitIndex unit_of(ChunkId chunk) const { return to_number(chunk) / chunks_per_unit_; }
-    [[nodiscard]] ChunkId first_chunk(UnitIndex unit) const { return ChunkId{unit * chunks_per_unit_}; }
+    [[nodiscard]] UnitIndex unit_of(ChunkId chunk) const
+    {
+        return to_number(chunk) / chunks_per_unit_;
+    }
+    [[nodiscard]] ChunkId first_chunk(UnitIndex unit) const
+    {
+        return ChunkId{unit * chunks_per_unit_};
+    }
     [[nodiscard]] ChunkRange chunks(UnitIndex unit) const { return chunks(unit, unit); }
     [[nodiscard]] ChunkRange chunks(UnitIndex first, UnitIndex last) const
     {

@@ -49,8 +49,8 @@ struct Engine::Parts {
     {
         PPSP_ASSERT(swarms.size() < swarms_max && !swarms.contains(join.config.id));
         SwarmServices const services{node, ports, outbox, uplink, channels};
-        swarms.emplace(join.config.id,
-                       std::make_unique<Swarm>(now, join, services, rng.fork("swarm", swarms.size())));
+        swarms.emplace(join.config.id, std::make_unique<Swarm>(now, join, services,
+                                                               rng.fork("swarm", swarms.size())));
     }
 
     void leave(TimePoint now, SwarmId const& id)
@@ -82,7 +82,8 @@ struct Engine::Parts {
             return;
         }
         auto const* handshake = std::get_if<wire::Handshake>(&**message);
-        if (handshake == nullptr || !handshake->options.swarm_id || !table_has_room(received.from)) {
+        if (handshake == nullptr || !handshake->options.swarm_id ||
+            !table_has_room(received.from)) {
             return;
         }
         Swarm* const swarm = find(*handshake->options.swarm_id);

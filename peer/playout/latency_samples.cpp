@@ -24,9 +24,10 @@ Duration LatencySamples::percentile(TimePoint now, double share) const
     if (recent.empty()) {
         return Duration::zero();
     }
-    auto const rank = std::min(recent.size() - 1,
-                               static_cast<std::size_t>(share * static_cast<double>(recent.size())));
-    std::nth_element(recent.begin(), recent.begin() + static_cast<std::ptrdiff_t>(rank), recent.end());
+    auto const rank = std::min(
+        recent.size() - 1, static_cast<std::size_t>(share * static_cast<double>(recent.size())));
+    std::nth_element(recent.begin(), recent.begin() + static_cast<std::ptrdiff_t>(rank),
+                     recent.end());
     return recent[rank];
 }
 

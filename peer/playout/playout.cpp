@@ -6,7 +6,8 @@
 namespace ppsp::peer {
 
 Playout::Playout(PlayoutConfig const& config, TimePoint joined)
-    : automatic_(!config.latency), latency_(config.latency.value_or(latency_default)), joined_(joined)
+    : automatic_(!config.latency), latency_(config.latency.value_or(latency_default)),
+      joined_(joined)
 {}
 
 void Playout::begin(UnitIndex first)
@@ -36,8 +37,9 @@ UnitIndex Playout::first_wanted() const
     return state_ == State::playing || starts_.empty() ? next_out_ : starts_.front().unit;
 }
 
-std::optional<TimePoint> Playout::due(UnitIndex unit, LiveStore const& store, LiveClock const& clock,
-                                      UnixMicros utc_at_zero, std::optional<TimePoint> sign) const
+std::optional<TimePoint> Playout::due(UnitIndex unit, LiveStore const& store,
+                                      LiveClock const& clock, UnixMicros utc_at_zero,
+                                      std::optional<TimePoint> sign) const
 {
     if (StoredUnit const* stored = store.find(unit); stored != nullptr && clock.known()) {
         // Any time of this decade serves to pick the NTP era.
@@ -51,7 +53,8 @@ std::optional<TimePoint> Playout::due(UnitIndex unit, LiveStore const& store, Li
 
 std::optional<TimePoint> Playout::due_of(Inputs const& in, UnitIndex unit) const
 {
-    return due(unit, in.store, in.clock, in.utc_at_zero, unit == next_out_ ? in.next_sign : std::nullopt);
+    return due(unit, in.store, in.clock, in.utc_at_zero,
+               unit == next_out_ ? in.next_sign : std::nullopt);
 }
 
 /// Looks for starts in complete units, in order. Before the first output a unit that stays away is

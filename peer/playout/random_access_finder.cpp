@@ -14,7 +14,8 @@ std::optional<std::uint64_t> RandomAccessFinder::feed(std::uint64_t position, By
     std::optional<std::uint64_t> found;
     if (!carry_.empty()) {
         std::size_t const wanted = std::min(ts::packet_size - carry_.size(), bytes.size());
-        carry_.insert(carry_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(wanted));
+        carry_.insert(carry_.end(), bytes.begin(),
+                      bytes.begin() + static_cast<std::ptrdiff_t>(wanted));
         bytes = bytes.subspan(wanted);
         position += wanted;
         if (carry_.size() < ts::packet_size) {

@@ -31,7 +31,8 @@ std::optional<Endpoint> NeighbourChoice::next(TimePoint now, std::span<Endpoint 
 {
     std::vector<Endpoint> ready;
     for (auto const& [endpoint, candidate] : candidates_) {
-        bool const used = std::find(connected.begin(), connected.end(), endpoint) != connected.end();
+        bool const used =
+            std::find(connected.begin(), connected.end(), endpoint) != connected.end();
         if (!used && candidate.next_try <= now && !banned(now, endpoint)) {
             ready.push_back(endpoint);
         }

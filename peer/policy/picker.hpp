@@ -59,7 +59,8 @@ public:
     virtual ~Picker() = default;
 
     /// `parent` announced the unit, or began to deliver it.
-    virtual void on_announced(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view) = 0;
+    virtual void on_announced(TimePoint now, PeerKey parent, UnitIndex unit,
+                              PickerView const& view) = 0;
     /// A verified chunk came.
     virtual void on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) = 0;
     virtual void on_parent_gone(PeerKey parent) = 0;

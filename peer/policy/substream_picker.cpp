@@ -12,7 +12,8 @@ void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit
         note_lag(parent, now - *sign);
     }
     auto const at = units_.find(unit);
-    if (at == units_.end() || at->second.parent != parent || at->second.started || at->second.pull) {
+    if (at == units_.end() || at->second.parent != parent || at->second.started ||
+        at->second.pull) {
         return;
     }
     at->second.refused = true;
@@ -127,8 +128,8 @@ std::optional<PeerKey> SubstreamPicker::subscription_parent(TimePoint now, Picke
 }
 
 /// Among those who hold some of what is missing, the one whose delivery would be complete first.
-std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& view, UnitIndex unit,
-                                               std::optional<PeerKey> avoid)
+std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& view,
+                                               UnitIndex unit, std::optional<PeerKey> avoid)
 {
     ChunkMask const missing = view.missing(unit);
     auto const due = view.due(unit);
@@ -161,7 +162,8 @@ std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& 
     return best;
 }
 
-bool SubstreamPicker::source_may_be_asked(TimePoint now, PickerView const& view, UnitIndex unit) const
+bool SubstreamPicker::source_may_be_asked(TimePoint now, PickerView const& view,
+                                          UnitIndex unit) const
 {
     auto const parents = view.parents();
     bool const others = std::any_of(parents.begin(), parents.end(), [](ParentView const& parent) {
@@ -173,7 +175,8 @@ bool SubstreamPicker::source_may_be_asked(TimePoint now, PickerView const& view,
     }
     auto const spread = static_cast<std::uint64_t>(config_.source_hold_off.count()) * 2;
     Rng draw{salt_ ^ unit};
-    return now - *sign >= config_.source_hold_off + Duration{static_cast<std::int64_t>(draw.below(spread))};
+    return now - *sign >=
+           config_.source_hold_off + Duration{static_cast<std::int64_t>(draw.below(spread))};
 }
 
 void SubstreamPicker::subscribe(TimePoint now, PickerView const& view, Plan& plan)
@@ -213,13 +216,15 @@ bool SubstreamPicker::overdue(TimePoint now, PickerView const& view, UnitIndex u
     }
     if (state.pull) {
         double const rate = parent->bytes_per_second > 0 ? parent->bytes_per_second : 500e3;
-        Duration const queue{
-            static_cast<std::int64_t>(static_cast<double>(parent->outstanding_chunks) * 1024e6 / rate)};
-        return now - state.asked > config_.patience + parent->rtt * 2 + std::min<Duration>(queue, 500ms);
+        Duration const queue{static_cast<std::int64_t>(
+            static_cast<double>(parent->outstanding_chunks) * 1024e6 / rate)};
+        return now - state.asked >
+               config_.patience + parent->rtt * 2 + std::min<Duration>(queue, 500ms);
     }
     auto const sign = view.first_sign(unit);
     auto const lag = parents_.find(state.parent);
-    Duration const usual = lag == parents_.end() ? 50ms : std::min<Duration>(lag->second.lag * 3 / 2, 400ms);
+    Duration const usual =
+        lag == parents_.end() ? 50ms : std::min<Duration>(lag->second.lag * 3 / 2, 400ms);
     TimePoint const from = std::max(sign.value_or(now), state.asked);
     return now - from > usual + config_.patience + parent->rtt * 2;
 }

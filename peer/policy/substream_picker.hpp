@@ -48,7 +48,8 @@ public:
         : config_(config), rng_(rng), salt_(rng_.next())
     {}
 
-    void on_announced(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view) override;
+    void on_announced(TimePoint now, PeerKey parent, UnitIndex unit,
+                      PickerView const& view) override;
     void on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) override;
     void on_parent_gone(PeerKey parent) override;
     void plan(TimePoint now, PickerView const& view, Plan& plan) override;
@@ -77,10 +78,11 @@ private:
     [[nodiscard]] ParentView const* usable(PickerView const& view, PeerKey parent) const;
     [[nodiscard]] std::optional<PeerKey> subscription_parent(TimePoint now, PickerView const& view,
                                                              std::uint32_t substream);
-    [[nodiscard]] std::optional<PeerKey> holder(TimePoint now, PickerView const& view, UnitIndex unit,
-                                                std::optional<PeerKey> avoid);
+    [[nodiscard]] std::optional<PeerKey> holder(TimePoint now, PickerView const& view,
+                                                UnitIndex unit, std::optional<PeerKey> avoid);
     void subscribe(TimePoint now, PickerView const& view, Plan& plan);
-    [[nodiscard]] bool source_may_be_asked(TimePoint now, PickerView const& view, UnitIndex unit) const;
+    [[nodiscard]] bool source_may_be_asked(TimePoint now, PickerView const& view,
+                                           UnitIndex unit) const;
     void repair(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit);
     void pull(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit,
               std::optional<PeerKey> avoid);

@@ -198,11 +198,12 @@ void Swarm::play(TimePoint now)
                      pieces, news);
     for (PlayoutPiece const& piece : pieces) {
         if (config_.playout.enabled) {
-            services_.outbox.push(MediaReady{.swarm = id(),
-                                             .stream_position = piece.position,
-                                             .bytes = ByteVector(piece.bytes.begin(), piece.bytes.end()),
-                                             .signed_at = piece.signed_at,
-                                             .discontinuity = piece.discontinuity});
+            services_.outbox.push(
+                MediaReady{.swarm = id(),
+                           .stream_position = piece.position,
+                           .bytes = ByteVector(piece.bytes.begin(), piece.bytes.end()),
+                           .signed_at = piece.signed_at,
+                           .discontinuity = piece.discontinuity});
         }
     }
     if (news.started) {
@@ -255,7 +256,8 @@ ChunkMask Swarm::held_by(PeerKey parent, UnitIndex unit) const
     ChunkMask held = 0;
     for (ChunkRange const& range : channel->has.chunks().common(whole)) {
         auto const first = to_number(range.first) - to_number(whole.first);
-        held |= range.count() == 64 ? ~ChunkMask{0} : ((ChunkMask{1} << range.count()) - 1) << first;
+        held |=
+            range.count() == 64 ? ~ChunkMask{0} : ((ChunkMask{1} << range.count()) - 1) << first;
     }
     return held;
 }

@@ -57,7 +57,8 @@ std::uint32_t window_units(LiveSwarmConfig const& config)
 Swarm::Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services, Rng rng)
     : config_(join.config), services_(services), signer_(join.signer),
       metadata_(metadata_of(join.config)), joined_(now), rng_(rng.fork("swarm")),
-      choice_(rng.fork("neighbours")), munros_(join.config.discard_window), next_own_unit_(join.config.first_unit),
+      choice_(rng.fork("neighbours")), munros_(join.config.discard_window),
+      next_own_unit_(join.config.first_unit),
       picker_(std::make_unique<SubstreamPicker>(SubstreamPickerConfig{}, rng.fork("picker"))),
       playout_(join.config.playout, now), slots_(services.config.children_per_unit_max)
 {
@@ -67,7 +68,8 @@ Swarm::Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services
     ledbat_config_.allowed_increase_mss = unit_chunks_max;
     ledbat_config_.mss_bytes = config_.chunk_size + 64;
     std::uint32_t const smallest_unit = 8;
-    std::uint32_t const chunks = config_.chunks_per_unit != 0 ? config_.chunks_per_unit : smallest_unit;
+    std::uint32_t const chunks =
+        config_.chunks_per_unit != 0 ? config_.chunks_per_unit : smallest_unit;
     metadata_.discard_window_chunks = std::uint64_t{window_units(config_)} * chunks;
     if (config_.chunks_per_unit != 0) {
         learn_units(now, config_.chunks_per_unit, is_source());
@@ -138,8 +140,8 @@ void Swarm::send_handshake(TimePoint now, Channel& channel, bool initiator, std:
 {
     constexpr std::size_t haves_max = 16;
     wire::DatagramWriter writer(channel.peer_id, format(), size_max);
-    PPSP_ASSERT(writer.add(
-        wire::Handshake{channel.own_id, handshake_options(metadata_, initiator)}));
+    PPSP_ASSERT(
+        writer.add(wire::Handshake{channel.own_id, handshake_options(metadata_, initiator)}));
     if (!initiator && store_) {
         auto const held = store_->have().intervals();
         std::size_t const count = std::min(held.size(), haves_max);
@@ -385,10 +387,11 @@ void Swarm::answer_pex(TimePoint now, Channel& channel)
         bool const recent = other->is_open() && now - other->liveness.received <= pex_recent;
         AddressScope const scope = other->endpoint.scope();
         bool const private_scope = scope != AddressScope::global;
-        bool const local_only = scope == AddressScope::link_local ||
-                                (scope == AddressScope::loopback &&
-                                 channel.endpoint.scope() != AddressScope::loopback);
-        if (other.get() != &channel && recent && !local_only && !(asker_is_public && private_scope)) {
+        bool const local_only =
+            scope == AddressScope::link_local ||
+            (scope == AddressScope::loopback && channel.endpoint.scope() != AddressScope::loopback);
+        if (other.get() != &channel && recent && !local_only &&
+            !(asker_is_public && private_scope)) {
             peers.push_back(other->endpoint);
         }
     }

@@ -1,6 +1,5 @@
 #include "peer/swarm/swarm.hpp"
 
-
 #include <algorithm>
 #include <bit>
 
@@ -156,13 +155,15 @@ void Swarm::on_signed_integrity(TimePoint now, Channel& channel, wire::SignedInt
     if (is_source()) {
         return;
     }
-    bool const known = units_proven_ && store_->find(store_->grid().unit_of(munro.chunks.first)) != nullptr;
+    bool const known =
+        units_proven_ && store_->find(store_->grid().unit_of(munro.chunks.first)) != nullptr;
     if (known) {
         channel.needs_munro = false;
         return;
     }
     auto const hash = channel.scratch.last_hash; // by value: learning the units clears the scratch
-    auto const use = playout_.begun() ? integrity::MunroUse::verification : integrity::MunroUse::tune_in;
+    auto const use =
+        playout_.begun() ? integrity::MunroUse::verification : integrity::MunroUse::tune_in;
     if (!hash || hash->chunks != munro.chunks ||
         munros_.check(munro.chunks, munro.signed_at, hash->hash, utc(now), use) !=
             integrity::MunroVerdict::acceptable) {
@@ -225,7 +226,8 @@ void Swarm::learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool prove
     if (store_ && store_->grid().chunks_per_unit() == chunks_per_unit) {
         return;
     }
-    auto const window = static_cast<std::uint32_t>(config_.discard_window / config_.unit_duration) + 2;
+    auto const window =
+        static_cast<std::uint32_t>(config_.discard_window / config_.unit_duration) + 2;
     store_.emplace(UnitGrid{chunks_per_unit}, config_.chunk_size, window);
     signs_.clear();
     for (auto const& channel : channels_) {
@@ -262,7 +264,8 @@ void Swarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
     PendingChunk pending{chunk, ByteVector(data.payload.begin(), data.payload.end()), delay};
     if (StoredUnit* stored = store_->find(unit)) {
         verify_chunk(now, channel, *stored, std::move(pending));
-    } else if (auto const newest = store_->newest(); !newest || unit <= *newest + believable_ahead) {
+    } else if (auto const newest = store_->newest();
+               !newest || unit <= *newest + believable_ahead) {
         Scratch::add_chunk(channel.scratch.entry(now, unit), std::move(pending));
     }
 }
@@ -290,7 +293,8 @@ void Swarm::verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, Pend
     }
 }
 
-void Swarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk const& chunk)
+void Swarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit,
+                         PendingChunk const& chunk)
 {
     channel.acks.add(now, chunk.chunk, chunk.one_way_delay);
     if (!store_->put(unit, chunk.chunk, chunk.payload)) {

@@ -41,8 +41,9 @@ SwarmStatistics Swarm::statistics(TimePoint now) const
     if (!is_source()) {
         figures.media_bytes = played.media_bytes;
     }
-    figures.neighbours = static_cast<std::uint32_t>(std::count_if(
-        channels_.begin(), channels_.end(), [](auto const& channel) { return channel->is_open(); }));
+    figures.neighbours = static_cast<std::uint32_t>(
+        std::count_if(channels_.begin(), channels_.end(),
+                      [](auto const& channel) { return channel->is_open(); }));
     figures.uplink_bps = services_.uplink.measured_bps(now);
     figures.free_slots = slots_.free(now);
     if (store_ && store_->newest_complete()) {
@@ -62,8 +63,9 @@ std::vector<NeighbourStatistics> Swarm::neighbour_statistics() const
     std::vector<NeighbourStatistics> all;
     for (auto const& channel : channels_) {
         if (channel->is_open()) {
-            all.push_back({channel->endpoint, channel->profile.is_source(), channel->media_bytes_from,
-                           channel->media_bytes_to, channel->rtt.smoothed()});
+            all.push_back({channel->endpoint, channel->profile.is_source(),
+                           channel->media_bytes_from, channel->media_bytes_to,
+                           channel->rtt.smoothed()});
         }
     }
     return all;

@@ -107,7 +107,8 @@ void Swarm::announce(TimePoint, UnitIndex unit)
             continue;
         }
         channel->requests.cancel(whole);
-        channel->control.haves.push_back(store_->have().interval_around(whole.last).value_or(whole));
+        channel->control.haves.push_back(
+            store_->have().interval_around(whole.last).value_or(whole));
     }
 }
 
@@ -120,8 +121,8 @@ void Swarm::on_unit_cut(TimePoint now, Bytes payload, bool random_access)
     auto tree = integrity::UnitTree::build(services_.ports.hasher, chunks.first,
                                            grid.chunks_per_unit(), config_.chunk_size, payload);
     NtpTime const signed_at = to_ntp(utc(now));
-    ByteVector const signature = signer_->sign(integrity::munro_signature_input(
-        format().addressing, chunks, signed_at, tree.munro()));
+    ByteVector const signature = signer_->sign(
+        integrity::munro_signature_input(format().addressing, chunks, signed_at, tree.munro()));
     StoredUnit* const stored = store_->open(unit, std::move(tree), signed_at, signature);
     PPSP_ASSERT(stored != nullptr);
     store_->put_all(*stored, payload);
@@ -198,7 +199,8 @@ void Swarm::send_control(TimePoint now)
 {
     std::vector<ByteVector> datagrams;
     for (auto const& channel : channels_) {
-        bool const due = channel->is_open() && (!channel->control.empty() || channel->acks.due(now));
+        bool const due =
+            channel->is_open() && (!channel->control.empty() || channel->acks.due(now));
         if (due) {
             builder().control(*channel, datagrams);
             flush(now, *channel, datagrams);
@@ -313,8 +315,8 @@ void Swarm::handle_losses(TimePoint now, Channel& channel)
 {
     // Receivers collect acknowledgements for some milliseconds; that is not a loss.
     Duration const spread = std::max(channel.rtt.variation() * 4, channel.rtt.smoothed() / 4);
-    Duration const patience =
-        channel.rtt.smoothed() + std::min(spread, channel.rtt.smoothed() + 10ms) + AckQueue::delay_max;
+    Duration const patience = channel.rtt.smoothed() +
+                              std::min(spread, channel.rtt.smoothed() + 10ms) + AckQueue::delay_max;
     auto const lost = channel.in_flight.take_lost(now, patience);
     if (lost.empty()) {
         return;

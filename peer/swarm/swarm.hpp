@@ -48,7 +48,8 @@ public:
     /// A datagram to channel 0 whose HANDSHAKE names this swarm; `reader` stands behind it.
     void on_initiation(TimePoint now, Endpoint const& from, wire::Handshake const& handshake,
                        wire::DatagramReader& reader, Bytes datagram);
-    void on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& reader, std::size_t size);
+    void on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& reader,
+                     std::size_t size);
     /// Does what is due, and sends what waits.
     void advance(TimePoint now);
     [[nodiscard]] std::optional<TimePoint> deadline() const { return deadline_; }
@@ -83,7 +84,8 @@ private:
     void on_ack(TimePoint now, Channel& channel, wire::Ack const& ack);
     void on_have(TimePoint now, Channel& channel, ChunkRange chunks);
     void on_integrity(TimePoint now, Channel& channel, wire::Integrity const& integrity);
-    void on_signed_integrity(TimePoint now, Channel& channel, wire::SignedIntegrity const& signed_munro);
+    void on_signed_integrity(TimePoint now, Channel& channel,
+                             wire::SignedIntegrity const& signed_munro);
     void accept_munro(TimePoint now, Channel& channel, wire::SignedIntegrity const& signed_munro,
                       integrity::Hash const& munro);
     void verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk chunk);
@@ -97,7 +99,8 @@ private:
     void refresh_parents();
     void ask(TimePoint now, Ask const& ask);
     void withdraw(Withdrawal const& withdrawal);
-    [[nodiscard]] std::vector<ChunkRange> requests_of(TimePoint now, Channel& channel, Ask const& ask);
+    [[nodiscard]] std::vector<ChunkRange> requests_of(TimePoint now, Channel& channel,
+                                                      Ask const& ask);
     void probe_jump(TimePoint now);
     void withdraw_rest(UnitIndex unit);
     void play(TimePoint now);

@@ -321,7 +321,7 @@ GstFlowReturn create(GstPushSrc* source, GstBuffer** out)
     try {
         return take_media(self, out);
     } catch (std::exception const& error) {
-        GST_ELEMENT_ERROR(self, RESOURCE, READ, ("The node stopped: %s", error.what()), (nullptr));
+        GST_ELEMENT_ERROR(self, RESOURCE, READ, ("the node stopped: %s", error.what()), (nullptr));
         return GST_FLOW_ERROR;
     }
 }
@@ -348,7 +348,7 @@ gboolean start(GstBaseSrc* source)
     }
     if (options.link.empty()) {
         GST_ELEMENT_ERROR(self, RESOURCE, NOT_FOUND,
-                          ("No channel to play: set the property uri to a ppsp:// link."),
+                          ("no channel to play: set the property uri to a ppsp:// link"),
                           (nullptr));
         return FALSE;
     }
@@ -482,7 +482,7 @@ gboolean uri_set(GstURIHandler* handler, gchar const* uri, GError** error)
     }
     if (!set_link(as_ppsp_src(handler), uri)) {
         g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_STATE,
-                    "The channel can only be changed while the element is stopped");
+                    "the channel can only be changed while the element is stopped");
         return FALSE;
     }
     return TRUE;

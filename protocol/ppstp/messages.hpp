@@ -113,8 +113,9 @@ struct PeerStatus {
     friend bool operator==(PeerStatus const&, PeerStatus const&) = default;
 };
 
-/// Extension, stat type RECEIPTS: bytes got from each sender, from which the tracker computes
-/// proven uplink.
+/// Extension, stat type RECEIPTS: bytes got from each sender since the last report that had
+/// receipts, from which the tracker computes proven uplink. A report that is sent again keeps its
+/// transaction id, so that its bytes count once.
 struct Receipt {
     std::string swarm_id;
     Endpoint sender;

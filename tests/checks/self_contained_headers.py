@@ -25,7 +25,7 @@ def search_flags(root, build):
         for word in words:
             if word == "-isystem":
                 flags[word, next(words)] = None
-            elif word.startswith("-I"):
+            elif word.startswith(("-I", "-D")):
                 flags[word,] = None
     return ["-I", str(root)] + [word for flag in flags for word in flag]
 

@@ -256,15 +256,15 @@ TEST_F(PpspSrcTest, an_ended_stream_sends_eos)
 TEST_F(PpspSrcTest, a_failed_node_is_an_error_in_words)
 {
     play();
-    channel->fail("Nobody has sent this channel for 30 s.");
-    EXPECT_EQ(wait_sentence(GST_MESSAGE_ERROR), "Nobody has sent this channel for 30 s.");
+    channel->fail("nobody has sent this channel for 30 s");
+    EXPECT_EQ(wait_sentence(GST_MESSAGE_ERROR), "nobody has sent this channel for 30 s");
 }
 
 TEST_F(PpspSrcTest, a_refused_link_is_an_error_in_words)
 {
-    channel->refuse("The swarm id must be hex.");
+    channel->refuse("the swarm id must be hex");
     EXPECT_EQ(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
-    EXPECT_EQ(wait_sentence(GST_MESSAGE_ERROR), "The swarm id must be hex.");
+    EXPECT_EQ(wait_sentence(GST_MESSAGE_ERROR), "the swarm id must be hex");
 }
 
 TEST_F(PpspSrcTest, no_link_is_an_error_in_words)
@@ -272,7 +272,7 @@ TEST_F(PpspSrcTest, no_link_is_an_error_in_words)
     g_object_set(element, "uri", nullptr, nullptr);
     EXPECT_EQ(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
     EXPECT_EQ(wait_sentence(GST_MESSAGE_ERROR),
-              "No channel to play: set the property uri to a ppsp:// link.");
+              "no channel to play: set the property uri to a ppsp:// link");
 }
 
 TEST_F(PpspSrcTest, what_the_node_says_to_people_is_an_info_message)

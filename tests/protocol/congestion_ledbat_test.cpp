@@ -228,14 +228,29 @@ TEST(LedbatSlowStart, ends_at_three_quarters_of_the_target)
     EXPECT_FALSE(ledbat.in_slow_start()) << "once is enough";
 }
 
-TEST(LedbatSlowStart, ends_with_a_loss_or_a_timeout)
+TEST(LedbatSlowStart, ends_with_a_loss)
 {
     Ledbat lossy{config_of_slow_start()};
     lossy.on_loss(at(1s), rtt);
     EXPECT_FALSE(lossy.in_slow_start());
-    Ledbat silent{config_of_slow_start()};
-    silent.on_timeout(at(1s));
-    EXPECT_FALSE(silent.in_slow_start());
+}
+
+TEST(LedbatSlowStart, after_a_timeout_finds_half_of_the_window_again_and_ends_there)
+{
+    Ledbat ledbat{config_of_slow_start()};
+    for (int i = 0; i < 10; ++i) {
+        ack(ledbat, i * 10ms, 10ms, 4000, 1'000'000);
+    }
+    double const before = ledbat.window_bytes();
+    ledbat.on_timeout(at(1s));
+    EXPECT_LT(ledbat.window_bytes(), before / 4);
+    EXPECT_TRUE(ledbat.in_slow_start());
+    for (int i = 0; i < 40 && ledbat.in_slow_start(); ++i) {
+        ack(ledbat, 1s + i * 10ms, 10ms, 1000, 1'000'000);
+    }
+    EXPECT_FALSE(ledbat.in_slow_start());
+    EXPECT_GE(ledbat.window_bytes(), before / 2);
+    EXPECT_LT(ledbat.window_bytes(), before * 3 / 4);
 }
 
 TEST(LedbatSlowStart, an_idle_sender_gains_nothing)

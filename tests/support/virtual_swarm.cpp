@@ -75,7 +75,8 @@ VirtualNode& VirtualSwarm::add_source(SourceOptions const& options)
 }
 
 VirtualNode& VirtualSwarm::add_viewer(std::optional<Duration> latency,
-                                      std::optional<std::uint64_t> uplink_bps, peer::NodeConfig config)
+                                      std::optional<std::uint64_t> uplink_bps,
+                                      peer::NodeConfig config)
 {
     config.uplink_bps = uplink_bps;
     VirtualNode& node = add_node(config);
@@ -145,6 +146,13 @@ void VirtualSwarm::run_for(Duration time)
     }
 }
 
+void VirtualSwarm::resume_source()
+{
+    source_paused_ = false;
+    next_unit_ = now_ + source_options_.unit_duration;
+    next_key_ = next_unit_;
+}
+
 peer::SwarmStatistics VirtualSwarm::figures(VirtualNode& node) const
 {
     return *node.engine.statistics(now_, id_);
@@ -197,9 +205,11 @@ void VirtualSwarm::send(VirtualNode& from, peer::SendDatagram datagram)
         delay += faults.reorder_by;
     }
     if (link_rng_.chance(faults.duplication)) {
-        flying_.push({now_ + delay + 1ms, next_number_++, from.endpoint, datagram.to, datagram.bytes});
+        flying_.push(
+            {now_ + delay + 1ms, next_number_++, from.endpoint, datagram.to, datagram.bytes});
     }
-    flying_.push({now_ + delay, next_number_++, from.endpoint, datagram.to, std::move(datagram.bytes)});
+    flying_.push(
+        {now_ + delay, next_number_++, from.endpoint, datagram.to, std::move(datagram.bytes)});
 }
 
 void VirtualSwarm::deliver(Flying const& flying)

@@ -112,7 +112,8 @@ public:
 
     void run_for(Duration time);
     void pause_source() { source_paused_ = true; }
-    void resume_source() { source_paused_ = false; }
+    /// The next unit is cut one unit-time from now; a live source does not catch up.
+    void resume_source();
 
     [[nodiscard]] TimePoint now() const { return now_; }
     [[nodiscard]] peer::SwarmId const& id() const { return id_; }

@@ -99,6 +99,16 @@ class Serving(unittest.TestCase):
                 self.assertEqual(tracker.stop()[3], "", "log-level off is obeyed")
 
 
+    def test_a_flag_wins_over_the_environment_and_that_over_the_file(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write('listen = "nonsense"\n')
+            file.flush()
+            with Tracker("--config", file.name,
+                         environment={"PPSP_LISTEN": "127.0.0.1:0"}) as tracker:
+                self.assertIsNotNone(tracker.url)
+            self.assertEqual(run("--config", file.name).returncode, 2)
+
+
 class WrongUsage(unittest.TestCase):
     def refused(self, *arguments, says, environment=None):
         result = run(*arguments, environment=environment)
