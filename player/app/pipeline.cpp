@@ -10,8 +10,9 @@ namespace ppsp::player {
 namespace {
 
 /// How far tsdemux lets media arrive out of time; its default of 700 ms would be added to what
-/// the viewer waits. The node hands out a unit (50 ms) at once.
-constexpr guint demuxer_latency_ms = 50;
+/// the viewer waits. The node hands out a unit at once, 50 ms of media or a little more, and a
+/// picture may end a unit later; with less than that half of the pictures come too late.
+constexpr guint demuxer_latency_ms = 150;
 
 std::string find_missing()
 {
