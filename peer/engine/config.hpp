@@ -33,7 +33,8 @@ struct NodeConfig {
     std::uint16_t neighbours_max = 60;
     /// Answer PEX_REQ and ask for peers.
     bool pex = true;
-    /// Children that one unit is pushed to at the same time (k = 4 is within 6 % of the log2 N bound).
+    /// Children that one unit is pushed to at the same time (k = 4 is within 6 % of the log2 N
+    /// bound).
     std::uint16_t children_per_unit_max = 4;
     /// Refuse everything that RFC 7574 does not allow, also where it is harmless.
     bool strict = false;

@@ -26,7 +26,8 @@ public:
     [[nodiscard]] std::optional<TimePoint> deadline() const;
 
     /// Figures as of `now`; nullopt for a swarm that was not joined.
-    [[nodiscard]] std::optional<SwarmStatistics> statistics(TimePoint now, SwarmId const& swarm) const;
+    [[nodiscard]] std::optional<SwarmStatistics> statistics(TimePoint now,
+                                                            SwarmId const& swarm) const;
     [[nodiscard]] std::vector<NeighbourStatistics> neighbours(SwarmId const& swarm) const;
 
 private:

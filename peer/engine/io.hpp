@@ -69,8 +69,8 @@ struct MediaReady {
     SwarmId swarm;
     std::uint64_t stream_position = 0; ///< byte position of the first byte
     ByteVector bytes;
-    UnixMicros signed_at = 0;    ///< when the source signed the unit
-    bool discontinuity = false;  ///< bytes before this were given up
+    UnixMicros signed_at = 0;   ///< when the source signed the unit
+    bool discontinuity = false; ///< bytes before this were given up
 };
 
 /// The swarm has fewer neighbours than it wants; ask a tracker when convenient.

@@ -46,8 +46,9 @@ struct SwarmStatistics {
 
     [[nodiscard]] double continuity() const
     {
-        return chunks_due == 0 ? 1.0
-                               : static_cast<double>(chunks_in_time) / static_cast<double>(chunks_due);
+        return chunks_due == 0
+                   ? 1.0
+                   : static_cast<double>(chunks_in_time) / static_cast<double>(chunks_due);
     }
 };
 

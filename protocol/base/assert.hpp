@@ -10,8 +10,7 @@ namespace ppsp {
 
 // NOLINTBEGIN(cppcoreguidelines-macro-usage)
 #define PPSP_ASSERT(condition)                                                                     \
-    ((condition) ? static_cast<void>(0)                                                            \
-                 : ::ppsp::assertion_failed(#condition, __FILE__, __LINE__))
+    ((condition) ? static_cast<void>(0) : ::ppsp::assertion_failed(#condition, __FILE__, __LINE__))
 
 #ifdef NDEBUG
 #define PPSP_DEBUG_ASSERT(condition) static_cast<void>(0)

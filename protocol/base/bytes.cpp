@@ -4,20 +4,6 @@ namespace ppsp {
 namespace {
 
 template <typename T>
-std::optional<T> read_big_endian(Bytes& rest)
-{
-    if (rest.size() < sizeof(T)) {
-        return std::nullopt;
-    }
-    T value = 0;
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-        value = static_cast<T>((static_cast<std::uint64_t>(value) << 8) | rest[i]);
-    }
-    rest = rest.subspan(sizeof(T));
-    return value;
-}
-
-template <typename T>
 void append_big_endian(ByteVector& out, T value)
 {
     for (std::size_t i = sizeof(T); i-- > 0;) {
@@ -40,36 +26,6 @@ std::optional<std::uint8_t> hex_digit(char c)
 }
 
 } // namespace
-
-std::optional<std::uint8_t> ByteReader::u8()
-{
-    return read_big_endian<std::uint8_t>(rest_);
-}
-
-std::optional<std::uint16_t> ByteReader::u16()
-{
-    return read_big_endian<std::uint16_t>(rest_);
-}
-
-std::optional<std::uint32_t> ByteReader::u32()
-{
-    return read_big_endian<std::uint32_t>(rest_);
-}
-
-std::optional<std::uint64_t> ByteReader::u64()
-{
-    return read_big_endian<std::uint64_t>(rest_);
-}
-
-std::optional<Bytes> ByteReader::take(std::size_t count)
-{
-    if (rest_.size() < count) {
-        return std::nullopt;
-    }
-    Bytes const taken = rest_.first(count);
-    rest_ = rest_.subspan(count);
-    return taken;
-}
 
 void ByteWriter::u8(std::uint8_t value)
 {

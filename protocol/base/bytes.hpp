@@ -21,16 +21,39 @@ class ByteReader {
 public:
     explicit ByteReader(Bytes bytes) : rest_(bytes) {}
 
-    [[nodiscard]] std::optional<std::uint8_t> u8();
-    [[nodiscard]] std::optional<std::uint16_t> u16();
-    [[nodiscard]] std::optional<std::uint32_t> u32();
-    [[nodiscard]] std::optional<std::uint64_t> u64();
-    [[nodiscard]] std::optional<Bytes> take(std::size_t count);
+    // Defined here because every field of every message passes through them.
+    [[nodiscard]] std::optional<std::uint8_t> u8() { return read_big_endian<std::uint8_t>(); }
+    [[nodiscard]] std::optional<std::uint16_t> u16() { return read_big_endian<std::uint16_t>(); }
+    [[nodiscard]] std::optional<std::uint32_t> u32() { return read_big_endian<std::uint32_t>(); }
+    [[nodiscard]] std::optional<std::uint64_t> u64() { return read_big_endian<std::uint64_t>(); }
+    [[nodiscard]] std::optional<Bytes> take(std::size_t count)
+    {
+        if (rest_.size() < count) {
+            return std::nullopt;
+        }
+        Bytes const taken = rest_.first(count);
+        rest_ = rest_.subspan(count);
+        return taken;
+    }
     [[nodiscard]] Bytes rest() const { return rest_; }
     [[nodiscard]] std::size_t remaining() const { return rest_.size(); }
     [[nodiscard]] bool empty() const { return rest_.empty(); }
 
 private:
+    template <typename T>
+    [[nodiscard]] std::optional<T> read_big_endian()
+    {
+        if (rest_.size() < sizeof(T)) {
+            return std::nullopt;
+        }
+        T value = 0;
+        for (std::size_t i = 0; i < sizeof(T); ++i) {
+            value = static_cast<T>((static_cast<std::uint64_t>(value) << 8) | rest_[i]);
+        }
+        rest_ = rest_.subspan(sizeof(T));
+        return value;
+    }
+
     Bytes rest_;
 };
 

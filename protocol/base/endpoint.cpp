@@ -102,6 +102,9 @@ std::optional<Endpoint> Endpoint::parse_address(std::string_view text, std::uint
     if (text.size() >= 2 && text.front() == '[' && text.back() == ']') {
         text = text.substr(1, text.size() - 2);
     }
+    if (text.find('\0') != std::string_view::npos) {
+        return std::nullopt; // inet_pton would stop reading there
+    }
     std::string const host(text);
     in_addr four{};
     if (inet_pton(AF_INET, host.c_str(), &four) == 1) {

@@ -7,8 +7,9 @@ namespace {
 
 auto first_ending_at_or_after(std::vector<ChunkRange> const& ranges, ChunkId id)
 {
-    return std::lower_bound(ranges.begin(), ranges.end(), id,
-                            [](ChunkRange const& range, ChunkId value) { return range.last < value; });
+    return std::lower_bound(
+        ranges.begin(), ranges.end(), id,
+        [](ChunkRange const& range, ChunkId value) { return range.last < value; });
 }
 
 } // namespace
@@ -32,7 +33,8 @@ void RangeSet::add(ChunkRange range)
     auto const index = static_cast<std::size_t>(begin - ranges_.begin());
     auto const after = static_cast<std::ptrdiff_t>(end - ranges_.begin());
     ranges_[index] = range;
-    ranges_.erase(ranges_.begin() + static_cast<std::ptrdiff_t>(index) + 1, ranges_.begin() + after);
+    ranges_.erase(ranges_.begin() + static_cast<std::ptrdiff_t>(index) + 1,
+                  ranges_.begin() + after);
 }
 
 void RangeSet::remove(ChunkRange range)
@@ -105,6 +107,16 @@ std::vector<ChunkRange> RangeSet::missing(ChunkRange range) const
     }
     gaps.push_back({next, range.last});
     return gaps;
+}
+
+std::vector<ChunkRange> RangeSet::common(ChunkRange range) const
+{
+    std::vector<ChunkRange> parts;
+    for (auto at = first_ending_at_or_after(ranges_, range.first);
+         at != ranges_.end() && at->first <= range.last; ++at) {
+        parts.push_back({std::max(at->first, range.first), std::min(at->last, range.last)});
+    }
+    return parts;
 }
 
 std::uint64_t RangeSet::chunk_count() const

@@ -76,7 +76,11 @@ std::uint64_t Rng::below(std::uint64_t limit) noexcept
 std::int64_t Rng::between(std::int64_t low, std::int64_t high) noexcept
 {
     PPSP_ASSERT(low <= high);
-    return low + static_cast<std::int64_t>(below(static_cast<std::uint64_t>(high - low) + 1));
+    // Unsigned, because the width of the interval may not fit the signed type; 0 stands for 2^64.
+    std::uint64_t const width =
+        static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low) + 1;
+    std::uint64_t const offset = width == 0 ? next() : below(width);
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + offset);
 }
 
 double Rng::unit() noexcept

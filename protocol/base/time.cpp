@@ -12,7 +12,8 @@ std::int64_t fixed_to_micros(std::int64_t fixed) noexcept
     std::int64_t const seconds = fixed >> 32;
     auto const fraction = static_cast<std::uint64_t>(fixed) & 0xffff'ffffU;
     // Rounded up by half a unit so that micros -> ntp -> micros is the identity.
-    auto const micros = (fraction * static_cast<std::uint64_t>(micros_per_second) + 0x8000'0000U) >> 32;
+    auto const micros =
+        (fraction * static_cast<std::uint64_t>(micros_per_second) + 0x8000'0000U) >> 32;
     return seconds * micros_per_second + static_cast<std::int64_t>(micros);
 }
 
@@ -28,8 +29,8 @@ NtpTime to_ntp(UnixMicros time) noexcept
     }
     auto const era_seconds =
         (static_cast<std::uint64_t>(seconds) + unix_epoch_in_ntp) & 0xffff'ffffU;
-    auto const fraction = (static_cast<std::uint64_t>(micros) << 32) /
-                          static_cast<std::uint64_t>(micros_per_second);
+    auto const fraction =
+        (static_cast<std::uint64_t>(micros) << 32) / static_cast<std::uint64_t>(micros_per_second);
     return NtpTime{(era_seconds << 32) | fraction};
 }
 

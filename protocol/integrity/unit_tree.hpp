@@ -2,35 +2,42 @@
 
 #include "protocol/base/ids.hpp"
 #include "protocol/integrity/hasher.hpp"
+#include "protocol/integrity/node_hash.hpp"
 
 #include <cstdint>
 #include <vector>
 
 namespace ppsp::integrity {
 
-/// A hash that travels with a chunk: the chunks below the node, and its hash.
-struct NodeHash {
-    ChunkRange chunks;
-    Hash hash;
-};
+/// Most chunks below one munro. A unit is sent after its last chunk is made, so live units are far
+/// smaller (8 to 64 chunks); the limit keeps a source's signature from ordering any allocation.
+inline constexpr std::uint32_t unit_chunks_max = 1024;
 
 /// The subtree below one munro (RFC 7574 §6.1.2): a complete binary tree over a power of two of
 /// chunks. Nodes are either unknown or verified; nothing unverified is ever kept in it.
 class UnitTree {
 public:
-    /// Tree of an own, complete unit. `payload` holds `chunk_count` chunks of `chunk_size` bytes.
+    /// Tree of an own, complete unit. `payload` holds `chunk_count` chunks of `chunk_size` bytes;
+    /// `chunk_count` is a power of two up to `unit_chunks_max`.
     [[nodiscard]] static UnitTree build(Hasher& hasher, ChunkId first, std::uint32_t chunk_count,
                                         std::uint32_t chunk_size, Bytes payload);
 
-    /// Tree of which only the munro is known; its signature was checked.
+    /// Tree of which only the munro is known; its signature and its width (`MunroPolicy`) were
+    /// checked.
     UnitTree(ChunkId first, std::uint32_t chunk_count, Hash const& munro);
 
     [[nodiscard]] ChunkRange chunks() const { return {first_, first_ + (chunk_count_ - 1)}; }
     [[nodiscard]] Hash munro() const { return node(1); }
 
+    /// Whether the chunk's hash, and so its whole path, is known here; the chunk itself may be
+    /// missing, as the hash of a sibling comes first.
+    [[nodiscard]] bool knows(ChunkId chunk) const;
+
     /// Verifies a leaf hash with the hashes that came along (PP-5.2-a): climbs from the leaf with
     /// known nodes or `offered` ones up to the first verified node. Height and place come from the
-    /// chunk number only (trap T15). On success every node of the path, uncles included, is kept.
+    /// chunk number only (trap T15). On success every node of the path, uncles included, is kept;
+    /// otherwise the tree stays as it was. Computes log2 of `chunk_count` hashes at most.
+    /// A chunk of another unit gives `missing_hash`.
     enum class Verdict : std::uint8_t { verified, missing_hash, mismatch };
     [[nodiscard]] Verdict verify(Hasher& hasher, ChunkId chunk, Hash const& leaf,
                                  std::vector<NodeHash> const& offered);

@@ -92,7 +92,7 @@ struct ContentMap {
     };
 
     std::string swarm_id;
-    ChunkId newest{};                     ///< last chunk of the newest complete unit
+    ChunkId newest{}; ///< last chunk of the newest complete unit
     std::uint32_t chunks_per_unit = 0;
     std::uint32_t window_units = 0;       ///< units held back from the newest, holes included
     std::vector<Hole> holes;              ///< at most `holes_max`, nearest to the edge first
@@ -113,8 +113,9 @@ struct PeerStatus {
     friend bool operator==(PeerStatus const&, PeerStatus const&) = default;
 };
 
-/// Extension, stat type RECEIPTS: bytes got from each sender, from which the tracker computes
-/// proven uplink.
+/// Extension, stat type RECEIPTS: bytes got from each sender since the last report that had
+/// receipts, from which the tracker computes proven uplink. A report that is sent again keeps its
+/// transaction id, so that its bytes count once.
 struct Receipt {
     std::string swarm_id;
     Endpoint sender;
@@ -157,6 +158,9 @@ struct SwarmResult {
     std::string swarm_id;
     std::uint8_t result = 0; ///< 0 successful, 1 failed
     std::vector<PeerInfo> peers;
+    /// Writes the group even when it is empty, as a FIND response must (RFC 7846 §4.1.2); where
+    /// there are peers there is a group.
+    bool has_peer_group = false;
     std::optional<LiveEdge> live;
     friend bool operator==(SwarmResult const&, SwarmResult const&) = default;
 };
@@ -175,10 +179,16 @@ inline constexpr std::string_view media_type = "application/ppsp-tracker+json";
 
 // Limits (protocols.md §4.3); what is above is a bad request.
 inline constexpr std::size_t body_size_max = 64 * 1024;
+inline constexpr std::size_t response_size_max = 512 * 1024;
 inline constexpr std::size_t swarm_actions_max = 64;
 inline constexpr std::size_t peer_addresses_max = 16;
 inline constexpr std::size_t text_size_max = 2048;
+/// Peer ids and transaction ids: a SHA-256 in hex is 64 characters.
+inline constexpr std::size_t id_size_max = 128;
+inline constexpr std::size_t stats_max = 64; ///< entries of one statistics type
 inline constexpr std::size_t receipts_max = 64;
+inline constexpr std::size_t peer_infos_max = 256; ///< in one swarm result
+inline constexpr std::size_t json_depth_max = 16;
 
 /// Why a body was refused; the transaction id is repeated when it could be read.
 struct ParseFailure {

@@ -11,7 +11,7 @@ enum class DecodeError : std::uint8_t {
     unknown_message, ///< message type above 13
     bad_option,      ///< option list broken, unordered or of unknown code
     bad_range,       ///< interval reversed, empty or beyond the addressing mode
-    bad_chunk,       ///< payload longer than the chunk size
+    bad_chunk,       ///< payload empty, longer than the chunk size, or shorter beside other DATA
     misplaced,       ///< HANDSHAKE that is not the first message, DATA that is not the last
 };
 

@@ -35,7 +35,7 @@ struct Handshake {
 };
 
 struct Data {
-    ChunkRange chunks; ///< one chunk, except in byte and bin addressing
+    ChunkRange chunks; ///< one chunk; with byte addressing the bytes of the payload
     UnixMicros sent_at = 0;
     Bytes payload;
 };
@@ -81,8 +81,8 @@ struct PexCertificate {
     Bytes certificate; ///< X.509v3 DER
 };
 
-using Message = std::variant<Handshake, Data, Ack, Have, Integrity, SignedIntegrity, Request, Cancel,
-                             Choke, Unchoke, PexRequest, PexResponse, PexCertificate>;
+using Message = std::variant<Handshake, Data, Ack, Have, Integrity, SignedIntegrity, Request,
+                             Cancel, Choke, Unchoke, PexRequest, PexResponse, PexCertificate>;
 
 [[nodiscard]] MessageType type_of(Message const& message);
 

@@ -77,7 +77,8 @@ void encode_options(Options const& options, ByteVector& out);
 [[nodiscard]] std::size_t encoded_size(Options const& options);
 
 /// Reads up to and including the end option; what follows stays in `reader`. Refuses lists that
-/// are not ascending, repeat a code, hold an unknown code (§7, trap T5) or a value of an unknown kind.
+/// are not ascending, repeat a code, hold an unknown code (§7, trap T5) or a value of an unknown
+/// kind.
 [[nodiscard]] Result<Options, DecodeError> decode_options(ByteReader& reader);
 
 } // namespace ppsp::wire

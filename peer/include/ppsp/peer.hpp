@@ -23,7 +23,8 @@ struct ViewerOptions {
     /// UDP address to listen on, `HOST:PORT`; port 0 = any.
     std::string listen = "0.0.0.0:0";
     bool strict = false;
-    /// Called from the viewer's thread with sentences for people ("waiting for the channel to start").
+    /// Called from the viewer's thread with sentences for people ("waiting for the channel to
+    /// start").
     std::function<void(std::string const&)> on_message;
 };
 

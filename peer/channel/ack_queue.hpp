@@ -1,0 +1,38 @@
+#pragma once
+
+#include "protocol/base/range_set.hpp"
+#include "protocol/base/time.hpp"
+#include "protocol/wire/messages.hpp"
+
+#include <optional>
+#include <vector>
+
+namespace ppsp::peer {
+
+/// Acknowledgements that wait a little for company: one ACK names the largest interval around
+/// several chunks (PP-4.3.2-a) with the smallest of their one-way delays, which is what LEDBAT's
+/// minimum filter keeps of them.
+class AckQueue {
+public:
+    /// Chunks that may wait; at 4 or more samples per round trip LEDBAT is content (LB-2.5-e).
+    static constexpr std::size_t chunks_max = 4;
+    static constexpr Duration delay_max = std::chrono::milliseconds{5};
+
+    /// `delay` was measured when the datagram arrived (trap T8).
+    void add(TimePoint now, ChunkId chunk, Duration one_way_delay);
+    [[nodiscard]] bool empty() const { return waiting_.empty(); }
+    [[nodiscard]] bool due(TimePoint now) const;
+    [[nodiscard]] std::optional<TimePoint> deadline() const;
+    /// The messages; `have` widens each to its largest complete interval.
+    [[nodiscard]] std::vector<wire::Ack> take(RangeSet const& have);
+
+private:
+    struct Waiting {
+        ChunkId chunk;
+        Duration delay;
+    };
+    std::vector<Waiting> waiting_;
+    TimePoint oldest_{};
+};
+
+} // namespace ppsp::peer

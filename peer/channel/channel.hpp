@@ -1,0 +1,122 @@
+#pragma once
+
+#include "peer/channel/ack_queue.hpp"
+#include "peer/channel/handshake.hpp"
+#include "peer/channel/hash_knowledge.hpp"
+#include "peer/channel/in_flight.hpp"
+#include "peer/channel/pacer.hpp"
+#include "peer/channel/peer_availability.hpp"
+#include "peer/channel/request_queue.hpp"
+#include "peer/channel/scratch.hpp"
+#include "protocol/congestion/ledbat.hpp"
+#include "protocol/congestion/rtt_estimator.hpp"
+
+#include <vector>
+
+namespace ppsp::peer {
+
+enum class ChannelState : std::uint8_t {
+    wait_reply, ///< we sent datagram 1
+    half_open,  ///< we answered with datagram 2 and wait for proof of the address
+    open,
+    closed, ///< to be removed
+};
+
+/// Control messages that wait for the next datagram. Bounded by what makes them: at most one HAVE
+/// and REQUEST interval per unit of the window.
+struct ControlQueue {
+    std::vector<ChunkRange> haves;
+    std::vector<ChunkRange> requests;
+    std::vector<ChunkRange> cancels;
+    std::vector<Endpoint> pex_peers;
+    bool pex_request = false;
+    bool choke = false;
+    bool unchoke = false;
+
+    [[nodiscard]] bool empty() const
+    {
+        return haves.empty() && requests.empty() && cancels.empty() && pex_peers.empty() &&
+               !pex_request && !choke && !unchoke;
+    }
+};
+
+/// The handshake of one conversation: what was sent, and when again (PP-3.1.1-l).
+struct HandshakeProgress {
+    ByteVector datagram; ///< 1 or 2, repeated byte by byte (trap T24)
+    TimePoint started{};
+    TimePoint resend_at{};
+    std::uint32_t sends = 0;
+};
+
+/// When the neighbour was heard last, and what that means.
+struct Liveness {
+    TimePoint received{};
+    TimePoint sent{};
+    TimePoint keepalive_at{};
+    std::uint32_t sent_since_received = 0;
+    /// First unanswered REQUEST after the last datagram received.
+    std::optional<TimePoint> asked_since;
+};
+
+/// Marks against a neighbour; enough of them end the conversation for ten minutes.
+struct Misbehaviour {
+    std::uint32_t bad_chunks = 0;
+    std::uint32_t bad_signatures = 0;
+    std::uint32_t bad_datagrams = 0;
+};
+
+/// One conversation with one neighbour about one swarm. The parts know their rules; the swarm that
+/// owns the channel moves messages between them.
+struct Channel {
+    Channel(ChannelId own, Endpoint to, congestion::LedbatConfig const& ledbat_config)
+        : own_id(own), endpoint(to), ledbat(ledbat_config)
+    {}
+
+    ChannelId own_id;    ///< the neighbour addresses us with it
+    ChannelId peer_id{}; ///< we address the neighbour with it; 0 until its HANDSHAKE came
+    Endpoint endpoint;
+    ChannelState state = ChannelState::wait_reply;
+    bool initiator = false;
+    PeerProfile profile;
+    HandshakeProgress handshake;
+    Liveness liveness;
+    Misbehaviour marks;
+
+    // what it holds and knows
+    PeerAvailability has;
+    HashKnowledge hashes;
+    Scratch scratch;
+    /// The newest munro rides on every datagram until the neighbour shows that it knows one
+    /// (PP-6.1.2.4-a, b).
+    bool needs_munro = true;
+
+    // what we send
+    RequestQueue requests;
+    bool peer_wants_stream = false; ///< it has asked for something
+    RangeSet pushing;               ///< units whose chunks it gets as they come
+    InFlight in_flight;
+    congestion::Ledbat ledbat;
+    congestion::RttEstimator rtt;
+    Pacer pacer;
+    std::uint32_t timeouts_in_a_row = 0;
+    TimePoint progress{}; ///< last new acknowledgement, or start of the flight
+
+    // what we get
+    AckQueue acks;
+    RangeSet asked; ///< requested from it and not arrived
+    bool chokes_us = false;
+    bool choked_by_us = false;
+    double bytes_per_second = 0;
+    std::uint64_t rate_bytes = 0;
+    TimePoint rate_since{};
+    TimePoint pex_ask_at{};    ///< when we may ask it for peers
+    TimePoint pex_answer_at{}; ///< when we answer it the next time
+
+    ControlQueue control;
+    std::uint64_t media_bytes_from = 0;
+    std::uint64_t media_bytes_to = 0;
+
+    [[nodiscard]] bool is_open() const { return state == ChannelState::open; }
+};
+
+} // namespace ppsp::peer

@@ -1,0 +1,121 @@
+#include "peer/channel/datagram_builder.hpp"
+
+#include "protocol/base/assert.hpp"
+
+namespace ppsp::peer {
+
+bool supported_by(Channel const& channel, wire::MessageType type)
+{
+    return channel.profile.supports(type);
+}
+
+void DatagramBuilder::control(Channel& channel, std::vector<ByteVector>& out) const
+{
+    std::vector<wire::Message> const messages = waiting(channel);
+    wire::DatagramWriter writer(channel.peer_id, format_, size_max_);
+    add_tune_in(channel, writer);
+    for (wire::Message const& message : messages) {
+        if (!supported_by(channel, wire::type_of(message)) || writer.add(message)) {
+            continue;
+        }
+        out.push_back(writer.take());
+        writer = wire::DatagramWriter(channel.peer_id, format_, size_max_);
+        PPSP_ASSERT(writer.add(message));
+    }
+    if (writer.has_messages()) {
+        out.push_back(writer.take());
+    }
+}
+
+void DatagramBuilder::data(Channel& channel, ChunkId chunk, UnixMicros utc_now,
+                           std::vector<ByteVector>& out) const
+{
+    UnitGrid const& grid = store_->grid();
+    StoredUnit const* unit = store_->find(grid.unit_of(chunk));
+    PPSP_ASSERT(unit != nullptr);
+    auto const known = [&](ChunkRange range) {
+        return channel.hashes.knows_some_of(channel.has, range);
+    };
+    wire::DatagramWriter writer(channel.peer_id, format_, size_max_);
+    if (!known(grid.chunks(unit->index))) {
+        add_munro(writer, *unit);
+    }
+    for (integrity::NodeHash const& uncle : unit->tree.uncles(chunk, known)) {
+        PPSP_ASSERT(writer.add(wire::Integrity{uncle.chunks, uncle.hash.bytes()}));
+    }
+    wire::Message const data{wire::Data{single(chunk), utc_now, store_->chunk(chunk)}};
+    std::size_t const data_size = wire::encoded_size(data, format_);
+    if (writer.room() < data_size) {
+        out.push_back(writer.take());
+        writer = wire::DatagramWriter(channel.peer_id, format_, size_max_);
+    }
+    if (!channel.acks.empty() && store_ != nullptr &&
+        supported_by(channel, wire::MessageType::ack)) {
+        // Four acknowledgements at most wait; they are left for a control datagram if one does not
+        // fit.
+        std::size_t const ack_size =
+            wire::encoded_size(wire::Message{wire::Ack{single(chunk), {}}}, format_);
+        if (writer.room() >= data_size + AckQueue::chunks_max * ack_size) {
+            for (wire::Ack const& ack : channel.acks.take(store_->have())) {
+                PPSP_ASSERT(writer.add(ack));
+            }
+        }
+    }
+    PPSP_ASSERT(writer.add(data));
+    out.push_back(writer.take());
+}
+
+void DatagramBuilder::add_munro(wire::DatagramWriter& writer, StoredUnit const& unit) const
+{
+    ChunkRange const chunks = store_->grid().chunks(unit.index);
+    integrity::Hash const munro = unit.tree.munro();
+    PPSP_ASSERT(writer.add(wire::Integrity{chunks, munro.bytes()}));
+    PPSP_ASSERT(writer.add(wire::SignedIntegrity{chunks, unit.signed_at, unit.signature}));
+}
+
+void DatagramBuilder::add_tune_in(Channel& channel, wire::DatagramWriter& writer) const
+{
+    if (!channel.needs_munro || store_ == nullptr || !channel.is_open() ||
+        !supported_by(channel, wire::MessageType::signed_integrity)) {
+        return;
+    }
+    auto const newest = store_->newest();
+    if (newest) {
+        add_munro(writer, *store_->find(*newest));
+    }
+}
+
+std::vector<wire::Message> DatagramBuilder::waiting(Channel& channel) const
+{
+    std::vector<wire::Message> messages;
+    if (store_ != nullptr) {
+        for (wire::Ack const& ack : channel.acks.take(store_->have())) {
+            messages.emplace_back(ack);
+        }
+    }
+    ControlQueue const control = std::exchange(channel.control, {});
+    if (control.choke) {
+        messages.emplace_back(wire::Choke{});
+    }
+    if (control.unchoke) {
+        messages.emplace_back(wire::Unchoke{});
+    }
+    for (ChunkRange const& range : control.haves) {
+        messages.emplace_back(wire::Have{range});
+    }
+    for (ChunkRange const& range : control.cancels) {
+        messages.emplace_back(wire::Cancel{range});
+    }
+    for (ChunkRange const& range : control.requests) {
+        messages.emplace_back(wire::Request{range});
+    }
+    if (control.pex_request) {
+        messages.emplace_back(wire::PexRequest{});
+    }
+    for (Endpoint const& peer : control.pex_peers) {
+        messages.emplace_back(wire::PexResponse{peer});
+    }
+    return messages;
+}
+
+} // namespace ppsp::peer

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "peer/channel/channel.hpp"
+#include "peer/content/live_store.hpp"
+#include "protocol/wire/datagram.hpp"
+
+namespace ppsp::peer {
+
+/// Packs what waits on a channel into datagrams (RFC 7574 §5.4, §6.1.2.3, §8).
+class DatagramBuilder {
+public:
+    /// `store` may be null while the swarm's units are unknown.
+    DatagramBuilder(wire::SwarmFormat const& format, std::size_t size_max, LiveStore const* store)
+        : format_(format), size_max_(size_max), store_(store)
+    {}
+
+    /// Acknowledgements and control messages; several datagrams if they do not fit one. Nothing
+    /// waits afterwards.
+    void control(Channel& channel, std::vector<ByteVector>& out) const;
+
+    /// A held chunk with the hashes that the neighbour lacks, with waiting acknowledgements where
+    /// they fit. If the hashes do not fit they go first in a datagram of their own (PP-5.3-b).
+    void data(Channel& channel, ChunkId chunk, UnixMicros utc_now,
+              std::vector<ByteVector>& out) const;
+
+private:
+    void add_munro(wire::DatagramWriter& writer, StoredUnit const& unit) const;
+    void add_tune_in(Channel& channel, wire::DatagramWriter& writer) const;
+    [[nodiscard]] std::vector<wire::Message> waiting(Channel& channel) const;
+
+    wire::SwarmFormat format_;
+    std::size_t size_max_;
+    LiveStore const* store_;
+};
+
+/// Whether the neighbour understands the message (PP-7.10-a, trap T25).
+[[nodiscard]] bool supported_by(Channel const& channel, wire::MessageType type);
+
+} // namespace ppsp::peer

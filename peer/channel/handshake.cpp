@@ -1,0 +1,97 @@
+#include "peer/channel/handshake.hpp"
+
+namespace ppsp::peer {
+namespace {
+
+constexpr std::uint8_t protocol_version = 1;
+
+/// Everything but content and its proofs.
+wire::SupportedMessages messages_of_a_source()
+{
+    wire::SupportedMessages supported;
+    for (auto const type :
+         {wire::MessageType::handshake, wire::MessageType::ack, wire::MessageType::have,
+          wire::MessageType::pex_res_v4, wire::MessageType::pex_req, wire::MessageType::request,
+          wire::MessageType::cancel, wire::MessageType::choke, wire::MessageType::unchoke,
+          wire::MessageType::pex_res_v6, wire::MessageType::pex_res_cert}) {
+        supported.set(static_cast<std::size_t>(type));
+    }
+    return supported;
+}
+
+wire::SupportedMessages all_messages()
+{
+    return wire::SupportedMessages{}.set();
+}
+
+bool versions_overlap(wire::Options const& options)
+{
+    return options.version && *options.version >= protocol_version &&
+           options.minimum_version.value_or(protocol_version) <= protocol_version;
+}
+
+} // namespace
+
+wire::Options handshake_options(SwarmMetadata const& swarm, bool initiator)
+{
+    wire::Options options;
+    options.version = protocol_version;
+    if (initiator) {
+        options.minimum_version = protocol_version;
+        options.swarm_id = swarm.id;
+    }
+    options.integrity_method = wire::IntegrityMethod::unified_merkle_tree;
+    options.hash_function = wire::HashFunction::sha256;
+    options.signature_algorithm = swarm.algorithm;
+    options.addressing = swarm.format.addressing;
+    options.discard_window = swarm.discard_window_chunks;
+    if (!swarm.accepts_content) {
+        options.supported_messages = messages_of_a_source();
+    }
+    options.chunk_size = swarm.format.chunk_size;
+    return options;
+}
+
+std::optional<PeerProfile> check_handshake(SwarmMetadata const& swarm, wire::Options const& options,
+                                           bool initiator)
+{
+    bool const id_matches = options.swarm_id ? *options.swarm_id == swarm.id : !initiator;
+    // Option 4 is missing with method 3 at some peers (trap T9); then SHA-256 is meant.
+    bool const agrees =
+        versions_overlap(options) && id_matches &&
+        options.integrity_method == wire::IntegrityMethod::unified_merkle_tree &&
+        options.hash_function.value_or(wire::HashFunction::sha256) == wire::HashFunction::sha256 &&
+        options.signature_algorithm == swarm.algorithm &&
+        options.addressing == swarm.format.addressing && options.discard_window &&
+        options.chunk_size == swarm.format.chunk_size;
+    if (!agrees) {
+        return std::nullopt;
+    }
+    return PeerProfile{.discard_window_chunks = *options.discard_window,
+                       .supported = options.supported_messages.value_or(all_messages())};
+}
+
+wire::Handshake closing_handshake()
+{
+    return wire::Handshake{ChannelId{0}, wire::Options{}};
+}
+
+std::optional<wire::SignatureAlgorithm> live_algorithm(SwarmId const& id)
+{
+    if (id.empty()) {
+        return std::nullopt;
+    }
+    auto const algorithm = static_cast<wire::SignatureAlgorithm>(id.front());
+    switch (algorithm) {
+    case wire::SignatureAlgorithm::rsa_sha1:
+    case wire::SignatureAlgorithm::rsa_sha256:
+    case wire::SignatureAlgorithm::ecdsa_p256_sha256:
+    case wire::SignatureAlgorithm::ecdsa_p384_sha384:
+    case wire::SignatureAlgorithm::ed25519:
+        return algorithm;
+    default:
+        return std::nullopt;
+    }
+}
+
+} // namespace ppsp::peer

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "protocol/base/ids.hpp"
+#include "protocol/base/time.hpp"
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace ppsp::peer {
+
+/// DATA that was sent and not yet acknowledged. Bounded by the congestion window.
+class InFlight {
+public:
+    void on_sent(TimePoint now, ChunkId chunk, std::size_t bytes);
+
+    struct Acknowledged {
+        std::size_t bytes = 0;         ///< newly acknowledged
+        std::size_t flight_before = 0; ///< bytes in flight before
+        std::optional<Duration> rtt;   ///< of the newest chunk that was sent once (Karn)
+    };
+    [[nodiscard]] Acknowledged acknowledge(TimePoint now, ChunkRange chunks);
+
+    /// Chunks of which one sent later was acknowledged and that are older than `patience`; they
+    /// leave the flight. Time decides, not a count of overtaking chunks, as in RACK (RFC 8985):
+    /// reordering is common and a needless halving is dear.
+    [[nodiscard]] std::vector<ChunkId> take_lost(TimePoint now, Duration patience);
+    /// Everything leaves the flight: nothing was acknowledged for a whole timeout.
+    [[nodiscard]] std::vector<ChunkId> take_all();
+    /// One chunk leaves the flight; false if it was not in it or younger than `age_min`.
+    bool take(TimePoint now, ChunkId chunk, Duration age_min);
+
+    [[nodiscard]] bool contains(ChunkId chunk) const { return sent_.contains(chunk); }
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    [[nodiscard]] bool empty() const { return sent_.empty(); }
+    /// When the latest of them was sent.
+    [[nodiscard]] TimePoint last_sent() const { return last_sent_; }
+
+private:
+    struct Sent {
+        TimePoint at;
+        std::size_t bytes;
+        std::uint64_t number; ///< order of sending
+        bool again;           ///< sent before, so it gives no round-trip sample
+    };
+    std::map<ChunkId, Sent> sent_;
+    std::map<ChunkId, TimePoint> lost_before_; ///< to know what is sent again
+    std::size_t bytes_ = 0;
+    std::uint64_t next_number_ = 0;
+    std::optional<std::uint64_t> highest_acked_;
+    TimePoint last_sent_{};
+
+    static constexpr std::size_t lost_before_max = 256;
+    void remember_lost(TimePoint now, ChunkId chunk);
+};
+
+} // namespace ppsp::peer

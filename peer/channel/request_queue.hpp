@@ -1,0 +1,56 @@
+#pragma once
+
+#include "protocol/base/range_set.hpp"
+#include "protocol/base/time.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace ppsp::peer {
+
+/// What one neighbour asked us for: chunks that we hold (to be sent, in order of arrival: PP-3.7-a)
+/// and chunks that do not exist yet (a subscription, decision D10).
+class RequestQueue {
+public:
+    /// Intervals asked for that are remembered; a reasonable neighbour needs a handful.
+    static constexpr std::size_t intervals_max = 512;
+    /// Chunks that wait for sending: two seconds of a 16 Mbit/s stream.
+    static constexpr std::size_t ready_max = 4096;
+    /// A pull that waited longer than that is of no use to anybody live.
+    static constexpr Duration pull_age_max = std::chrono::milliseconds{1500};
+
+    enum class Urgency : std::uint8_t { push, pull };
+
+    /// The parts that were not wanted before; nothing if the limit was reached and the request
+    /// dropped.
+    [[nodiscard]] std::vector<ChunkRange> want(ChunkRange chunks);
+    [[nodiscard]] bool wants(ChunkId chunk) const { return wanted_.contains(chunk); }
+    [[nodiscard]] bool wants_any(ChunkRange chunks) const { return wanted_.overlaps(chunks); }
+    [[nodiscard]] RangeSet const& wanted() const { return wanted_; }
+    /// CANCEL, or a HAVE for what was asked (PP-3.8-b).
+    void cancel(ChunkRange chunks) { wanted_.remove(chunks); }
+    void forget_below(ChunkId first) { wanted_.trim_below(first); }
+    void clear();
+
+    /// A wanted chunk can be sent.
+    void make_ready(TimePoint now, ChunkId chunk, Urgency urgency);
+    /// A lost chunk goes to the front again.
+    void make_ready_again(TimePoint now, ChunkId chunk);
+    /// The next chunk to send of this urgency that is still wanted; stays until `sent`.
+    [[nodiscard]] std::optional<ChunkId> next(TimePoint now, Urgency urgency);
+    void sent(ChunkId chunk);
+    [[nodiscard]] bool has_ready() const { return !push_.empty() || !pull_.empty(); }
+
+private:
+    struct Ready {
+        ChunkId chunk;
+        TimePoint since;
+    };
+    RangeSet wanted_;
+    std::deque<Ready> push_;
+    std::deque<Ready> pull_;
+};
+
+} // namespace ppsp::peer

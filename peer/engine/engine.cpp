@@ -1,0 +1,192 @@
+#include "peer/engine/engine.hpp"
+
+#include "peer/engine/outbox.hpp"
+#include "peer/policy/uplink.hpp"
+#include "peer/swarm/channel_table.hpp"
+#include "peer/swarm/swarm.hpp"
+#include "protocol/base/assert.hpp"
+
+#include <map>
+
+namespace ppsp::peer {
+namespace {
+
+/// Conversations that wait for proof of their address, over all swarms (protocols.md §2.4).
+constexpr std::size_t half_open_max = 1024;
+constexpr std::size_t half_open_per_address_max = 8;
+/// A node is not a data centre: more than this is a mistake of its shell.
+constexpr std::size_t swarms_max = 256;
+
+template <typename... Visitors>
+struct Overloaded : Visitors... {
+    using Visitors::operator()...;
+};
+
+} // namespace
+
+struct Engine::Parts {
+    Parts(NodeConfig const& config, Rng node_rng, Ports node_ports)
+        : node(config), rng(node_rng), ports(node_ports), uplink(config.uplink_bps),
+          channels(ports.random)
+    {}
+
+    NodeConfig node;
+    Rng rng;
+    Ports ports;
+    Outbox outbox;
+    Uplink uplink;
+    ChannelTable channels;
+    std::map<SwarmId, std::unique_ptr<Swarm>> swarms;
+    TimePoint latest{};
+
+    [[nodiscard]] Swarm* find(SwarmId const& id)
+    {
+        auto const at = swarms.find(id);
+        return at == swarms.end() ? nullptr : at->second.get();
+    }
+
+    void join(TimePoint now, JoinSwarm const& join)
+    {
+        PPSP_ASSERT(swarms.size() < swarms_max && !swarms.contains(join.config.id));
+        SwarmServices const services{node, ports, outbox, uplink, channels};
+        swarms.emplace(join.config.id, std::make_unique<Swarm>(now, join, services,
+                                                               rng.fork("swarm", swarms.size())));
+    }
+
+    void leave(TimePoint now, SwarmId const& id)
+    {
+        if (Swarm* const swarm = find(id)) {
+            swarm->leave(now);
+            swarms.erase(id);
+        }
+    }
+
+    [[nodiscard]] bool table_has_room(Endpoint const& from) const
+    {
+        std::size_t all = 0;
+        std::size_t of_address = 0;
+        for (auto const& [id, swarm] : swarms) {
+            all += swarm->half_open_count();
+            of_address += swarm->half_open_count(from);
+        }
+        return all < half_open_max && of_address < half_open_per_address_max;
+    }
+
+    /// Datagrams to channel 0 begin conversations; everything that does not fit is met with
+    /// silence (PP-3.1.1-d).
+    void initiate(TimePoint now, DatagramReceived const& received)
+    {
+        wire::DatagramReader reader(received.bytes, wire::SwarmFormat{});
+        auto const message = reader.next();
+        if (!message || !*message) {
+            return;
+        }
+        auto const* handshake = std::get_if<wire::Handshake>(&**message);
+        if (handshake == nullptr || !handshake->options.swarm_id ||
+            !table_has_room(received.from)) {
+            return;
+        }
+        Swarm* const swarm = find(*handshake->options.swarm_id);
+        if (swarm == nullptr) {
+            return;
+        }
+        swarm->on_initiation(now, received.from, *handshake, reader, received.bytes);
+        swarm->advance(now);
+    }
+
+    void receive(TimePoint now, DatagramReceived const& received)
+    {
+        ByteReader head(received.bytes);
+        auto const number = head.u32();
+        if (!number) {
+            return;
+        }
+        if (*number == 0) {
+            initiate(now, received);
+            return;
+        }
+        auto const place = channels.find(ChannelId{*number});
+        // A channel belongs to the address it was opened with (protocols.md §2.5).
+        if (place.channel == nullptr || place.channel->endpoint != received.from ||
+            place.channel->state == ChannelState::closed) {
+            return;
+        }
+        wire::DatagramReader reader(received.bytes, place.swarm->format());
+        place.swarm->on_datagram(now, *place.channel, reader, received.bytes.size());
+        place.swarm->advance(now);
+    }
+};
+
+Engine::Engine(NodeConfig const& config, Rng rng, Ports ports)
+    : parts_(std::make_unique<Parts>(config, rng, ports))
+{}
+
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+
+void Engine::handle(TimePoint now, Input const& input)
+{
+    Parts& parts = *parts_;
+    PPSP_ASSERT(now >= parts.latest);
+    parts.latest = now;
+    auto const with_swarm = [&](SwarmId const& id, auto&& act) {
+        if (Swarm* const swarm = parts.find(id)) {
+            act(*swarm);
+            swarm->advance(now);
+        }
+    };
+    std::visit(
+        Overloaded{
+            [&](DatagramReceived const& received) { parts.receive(now, received); },
+            [&](TimerFired const&) {
+                for (auto const& [id, swarm] : parts.swarms) {
+                    swarm->advance(now);
+                }
+            },
+            [&](JoinSwarm const& join) { parts.join(now, join); },
+            [&](LeaveSwarm const& leave) { parts.leave(now, leave.swarm); },
+            [&](CandidatesFound const& found) {
+                with_swarm(found.swarm, [&](Swarm& s) { s.on_candidates(now, found.endpoints); });
+            },
+            [&](LiveEdgeFound const& found) {
+                with_swarm(found.swarm, [&](Swarm& s) { s.on_edge(now, found); });
+            },
+            [&](UnitCut const& cut) {
+                with_swarm(cut.swarm,
+                           [&](Swarm& s) { s.on_unit_cut(now, cut.payload, cut.random_access); });
+            },
+        },
+        input);
+}
+
+std::optional<Output> Engine::poll(TimePoint)
+{
+    return parts_->outbox.pop();
+}
+
+std::optional<TimePoint> Engine::deadline() const
+{
+    std::optional<TimePoint> next;
+    for (auto const& [id, swarm] : parts_->swarms) {
+        auto const at = swarm->deadline();
+        if (at && (!next || *at < *next)) {
+            next = at;
+        }
+    }
+    return next;
+}
+
+std::optional<SwarmStatistics> Engine::statistics(TimePoint now, SwarmId const& swarm) const
+{
+    Swarm const* const found = parts_->find(swarm);
+    return found == nullptr ? std::nullopt : std::optional{found->statistics(now)};
+}
+
+std::vector<NeighbourStatistics> Engine::neighbours(SwarmId const& swarm) const
+{
+    Swarm const* const found = parts_->find(swarm);
+    return found == nullptr ? std::vector<NeighbourStatistics>{} : found->neighbour_statistics();
+}
+
+} // namespace ppsp::peer

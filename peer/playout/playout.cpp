@@ -1,0 +1,253 @@
+#include "peer/playout/playout.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace ppsp::peer {
+
+Playout::Playout(PlayoutConfig const& config, TimePoint joined)
+    : automatic_(!config.latency), latency_(config.latency.value_or(latency_default)),
+      joined_(joined)
+{}
+
+void Playout::begin(UnitIndex first)
+{
+    begun_ = true;
+    next_scan_ = first;
+    next_out_ = first;
+}
+
+void Playout::advance(Inputs const& in, std::vector<PlayoutPiece>& pieces, PlayoutNews& news)
+{
+    deadline_.reset();
+    if (!begun_ || !in.clock.known()) {
+        return;
+    }
+    scan(in);
+    if (state_ == State::searching) {
+        try_start(in, news);
+    }
+    if (state_ == State::playing) {
+        play(in, pieces, news);
+    }
+}
+
+UnitIndex Playout::first_wanted() const
+{
+    return state_ == State::playing || starts_.empty() ? next_out_ : starts_.front().unit;
+}
+
+std::optional<TimePoint> Playout::due(UnitIndex unit, LiveStore const& store,
+                                      LiveClock const& clock, UnixMicros utc_at_zero,
+                                      std::optional<TimePoint> sign) const
+{
+    if (StoredUnit const* stored = store.find(unit); stored != nullptr && clock.known()) {
+        // Any time of this decade serves to pick the NTP era.
+        return clock.local_time(from_ntp(stored->signed_at, utc_at_zero)) + latency_;
+    }
+    if (sign) {
+        return *sign + latency_;
+    }
+    return std::nullopt;
+}
+
+std::optional<TimePoint> Playout::due_of(Inputs const& in, UnitIndex unit) const
+{
+    return due(unit, in.store, in.clock, in.utc_at_zero,
+               unit == next_out_ ? in.next_sign : std::nullopt);
+}
+
+/// Looks for starts in complete units, in order. Before the first output a unit that stays away is
+/// stepped over; afterwards the playout decides what is given up.
+void Playout::scan(Inputs const& in)
+{
+    auto const newest = in.store.newest_complete();
+    next_scan_ = std::max(next_scan_, in.store.oldest_kept());
+    while (newest && next_scan_ <= *newest) {
+        if (!in.store.complete(next_scan_)) {
+            auto const due = due_of(in, next_scan_);
+            bool const late = !due || in.now > *due + start_overdue_max;
+            if (state_ == State::playing || !late) {
+                return;
+            }
+            ++next_scan_;
+            continue;
+        }
+        StoredUnit const* unit = in.store.find(next_scan_);
+        std::uint64_t const position =
+            to_number(in.store.grid().first_chunk(next_scan_)) * in.store.chunk_size();
+        if (auto const start = finder_.feed(position, unit->payload)) {
+            // The PAT may lie at the end of the unit before.
+            UnitIndex const at = *start / in.store.chunk_size() / in.store.grid().chunks_per_unit();
+            newest_start_ = at;
+            if (state_ == State::searching) {
+                starts_.push_back({at, *start, in.now});
+            }
+        }
+        ++next_scan_;
+    }
+}
+
+void Playout::try_start(Inputs const& in, PlayoutNews& news)
+{
+    if (starts_.empty()) {
+        return;
+    }
+    if (!search_since_) {
+        search_since_ = in.now;
+    }
+    auto const overdue = [&](Start const& start) {
+        auto const due = due_of(in, start.unit);
+        return due ? in.now - *due : latency_max;
+    };
+    while (starts_.size() > 1 && overdue(starts_.front()) > start_overdue_max) {
+        starts_.erase(starts_.begin());
+    }
+    Start const start = starts_.front();
+    Duration const late = overdue(start);
+    if (late < Duration::zero()) {
+        deadline_ = in.now - late;
+        return;
+    }
+    if (automatic_ && late + latency_ <= latency_max) {
+        // A picture at once, as far behind as the key frame is; latency comes down later.
+        latency_ = std::max(latency_, latency_ + late);
+        start_at(in, start, news);
+        return;
+    }
+    if (late <= start_overdue_max || in.now - *search_since_ > start_patience) {
+        start_at(in, start, news);
+        return;
+    }
+    deadline_ = *search_since_ + start_patience + 1ms;
+}
+
+void Playout::start_at(Inputs const& in, Start const& start, PlayoutNews& news)
+{
+    state_ = State::playing;
+    next_out_ = start.unit;
+    start_position_ = start.position;
+    first_piece_ = true;
+    starts_.clear();
+    search_since_.reset();
+    quiet_since_ = in.now;
+    if (!played_before_) {
+        counters_.startup = in.now - joined_;
+        news.started = start.unit;
+    }
+    if (gave_up_from_) {
+        news.skipped = std::pair{*gave_up_from_, start.unit};
+        counters_.skipped_units += start.unit > *gave_up_from_ ? start.unit - *gave_up_from_ : 0;
+        gave_up_from_.reset();
+    }
+}
+
+void Playout::play(Inputs const& in, std::vector<PlayoutPiece>& pieces, PlayoutNews& news)
+{
+    Inputs inputs = in;
+    for (;;) {
+        auto const due = due_of(inputs, next_out_);
+        if (!due) {
+            return;
+        }
+        if (in.now < *due) {
+            deadline_ = *due;
+            return;
+        }
+        count_due(in, next_out_);
+        if (!in.store.complete(next_out_)) {
+            wait_for(in, *due, news);
+            return;
+        }
+        note_lateness(in.now - *due);
+        if (stalled_since_) {
+            Duration const stalled = in.now - *stalled_since_;
+            counters_.stall_time += stalled;
+            news.resumed_after = stalled;
+            stalled_since_.reset();
+        }
+        hand_out(in, *in.store.find(next_out_), pieces);
+        ++next_out_;
+        inputs.next_sign.reset(); // was about the unit just handed out
+        consider_lower_latency(in.now);
+    }
+}
+
+void Playout::hand_out(Inputs const& in, StoredUnit const& unit, std::vector<PlayoutPiece>& pieces)
+{
+    std::uint64_t const unit_position =
+        to_number(in.store.grid().first_chunk(unit.index)) * in.store.chunk_size();
+    std::size_t const skip =
+        first_piece_ ? static_cast<std::size_t>(start_position_ - unit_position) : 0;
+    UnixMicros const utc_now = in.utc_at_zero + in.now.time_since_epoch().count();
+    UnixMicros const signed_at = from_ntp(unit.signed_at, utc_now);
+    pieces.push_back({.unit = unit.index,
+                      .position = unit_position + skip,
+                      .bytes = Bytes{unit.payload}.subspan(skip),
+                      .signed_at = signed_at,
+                      .discontinuity = first_piece_ && played_before_});
+    counters_.media_bytes += pieces.back().bytes.size();
+    latencies_.add(in.now, Duration{utc_now - signed_at});
+    first_piece_ = false;
+    played_before_ = true;
+}
+
+void Playout::count_due(Inputs const& in, UnitIndex unit)
+{
+    if (counted_ && unit <= *counted_) {
+        return;
+    }
+    counted_ = unit;
+    std::uint32_t const chunks = in.store.grid().chunks_per_unit();
+    auto const missing = static_cast<std::uint32_t>(std::popcount(in.store.missing(unit)));
+    counters_.chunks_due += chunks;
+    counters_.chunks_in_time += chunks - missing;
+    if (missing > 0) {
+        quiet_since_ = in.now;
+    }
+}
+
+/// Latency goes up at once when a unit came too late.
+void Playout::note_lateness(Duration late)
+{
+    // Timers fire a few milliseconds late on a busy machine; that is not the network's doing.
+    constexpr Duration tolerance = 20ms;
+    if (automatic_ && late > tolerance && stalled_since_) {
+        latency_ = std::min(latency_ + late + 50ms, latency_max);
+    }
+}
+
+/// And comes down slowly: 20 ms for every ten seconds in which nothing was late.
+void Playout::consider_lower_latency(TimePoint now)
+{
+    constexpr Duration period = 10s;
+    if (!automatic_ || now - quiet_since_ < period) {
+        return;
+    }
+    latency_ = std::max(latency_ - 20ms, latency_min);
+    quiet_since_ = now;
+}
+
+void Playout::wait_for(Inputs const& in, TimePoint due, PlayoutNews& news)
+{
+    if (in.now < due + stall_threshold) {
+        deadline_ = due + stall_threshold;
+        return;
+    }
+    if (!stalled_since_) {
+        stalled_since_ = in.now;
+        counters_.stalls += 1;
+        news.stalled = next_out_;
+    }
+    if (in.now < due + give_up) {
+        deadline_ = due + give_up;
+        return;
+    }
+    state_ = State::searching;
+    gave_up_from_ = gave_up_from_.value_or(next_out_);
+    next_scan_ = std::max(next_scan_, next_out_ + 1);
+    next_out_ = next_out_ + 1;
+    deadline_ = in.now + 1ms;
+}
+
+} // namespace ppsp::peer

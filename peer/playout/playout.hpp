@@ -1,0 +1,133 @@
+#pragma once
+
+#include "peer/content/live_clock.hpp"
+#include "peer/content/live_store.hpp"
+#include "peer/playout/latency_samples.hpp"
+#include "peer/playout/random_access_finder.hpp"
+#include "protocol/base/time.hpp"
+
+#include <optional>
+#include <vector>
+
+namespace ppsp::peer {
+
+/// A stretch of media that leaves the engine; `bytes` points into the store.
+struct PlayoutPiece {
+    UnitIndex unit = 0;
+    std::uint64_t position = 0;
+    Bytes bytes;
+    UnixMicros signed_at = 0;
+    bool discontinuity = false;
+};
+
+/// What happened to the schedule since the last look.
+struct PlayoutNews {
+    std::optional<UnitIndex> started;
+    std::optional<UnitIndex> stalled;
+    std::optional<Duration> resumed_after;
+    std::optional<std::pair<UnitIndex, UnitIndex>> skipped; ///< given up: first, next played
+};
+
+/// Hands the stream out in order and on time: a unit is due `latency` after it could have been here
+/// at the earliest (munro time + smallest transit seen). Starts at a random access point, waits for
+/// a missing unit, and gives it up when nothing comes for too long and a later start is at hand.
+class Playout {
+public:
+    static constexpr Duration latency_default = std::chrono::milliseconds{800};
+    static constexpr Duration latency_min = std::chrono::milliseconds{300};
+    static constexpr Duration latency_max = std::chrono::seconds{5};
+    /// A start that is overdue by more than that makes a player run late; a later one is better.
+    static constexpr Duration start_overdue_max = std::chrono::milliseconds{200};
+    /// Long enough to see the next key frame of a well-made stream; then any start will do.
+    static constexpr Duration start_patience = std::chrono::milliseconds{2500};
+    /// Behind schedule by this much is a stall (design §7).
+    static constexpr Duration stall_threshold = std::chrono::milliseconds{100};
+    /// A missing unit is waited for that long past its time before the playout jumps.
+    static constexpr Duration give_up = std::chrono::milliseconds{2000};
+
+    Playout(PlayoutConfig const& config, TimePoint joined);
+
+    struct Inputs {
+        TimePoint now;
+        LiveStore const& store;
+        LiveClock const& clock;
+        UnixMicros utc_at_zero;
+        /// First sign of the unit that is waited for.
+        std::optional<TimePoint> next_sign;
+    };
+    /// Fetching begins with this unit.
+    void begin(UnitIndex first);
+    [[nodiscard]] bool begun() const { return begun_; }
+    /// Moves on; pieces stay valid until the store changes.
+    void advance(Inputs const& in, std::vector<PlayoutPiece>& pieces, PlayoutNews& news);
+    /// When `advance` has something to do by time alone.
+    [[nodiscard]] std::optional<TimePoint> deadline() const { return deadline_; }
+
+    /// First unit that is still needed.
+    [[nodiscard]] UnitIndex first_wanted() const;
+    [[nodiscard]] std::optional<TimePoint> due(UnitIndex unit, LiveStore const& store,
+                                               LiveClock const& clock, UnixMicros utc_at_zero,
+                                               std::optional<TimePoint> sign) const;
+    [[nodiscard]] Duration latency() const { return latency_; }
+    [[nodiscard]] std::optional<UnitIndex> newest_random_access() const { return newest_start_; }
+    [[nodiscard]] bool playing() const { return state_ == State::playing; }
+
+    struct Counters {
+        std::optional<Duration> startup;
+        std::uint64_t chunks_due = 0;
+        std::uint64_t chunks_in_time = 0;
+        std::uint64_t stalls = 0;
+        Duration stall_time{};
+        std::uint64_t media_bytes = 0;
+        std::uint64_t skipped_units = 0;
+    };
+    [[nodiscard]] Counters const& counters() const { return counters_; }
+    [[nodiscard]] LatencySamples const& latencies() const { return latencies_; }
+
+private:
+    enum class State : std::uint8_t { searching, playing };
+    struct Start {
+        UnitIndex unit;
+        std::uint64_t position;
+        TimePoint found;
+    };
+
+    void scan(Inputs const& in);
+    void try_start(Inputs const& in, PlayoutNews& news);
+    void start_at(Inputs const& in, Start const& start, PlayoutNews& news);
+    void play(Inputs const& in, std::vector<PlayoutPiece>& pieces, PlayoutNews& news);
+    void hand_out(Inputs const& in, StoredUnit const& unit, std::vector<PlayoutPiece>& pieces);
+    void count_due(Inputs const& in, UnitIndex unit);
+    void note_lateness(Duration late);
+    void consider_lower_latency(TimePoint now);
+    void wait_for(Inputs const& in, TimePoint due, PlayoutNews& news);
+    [[nodiscard]] std::optional<TimePoint> due_of(Inputs const& in, UnitIndex unit) const;
+
+    bool automatic_;
+    Duration latency_;
+    TimePoint joined_;
+    bool begun_ = false;
+    State state_ = State::searching;
+    bool played_before_ = false;
+    std::optional<TimePoint> search_since_;
+
+    RandomAccessFinder finder_;
+    UnitIndex next_scan_ = 0;
+    std::vector<Start> starts_;
+    std::optional<UnitIndex> newest_start_;
+
+    UnitIndex next_out_ = 0;
+    std::uint64_t start_position_ = 0; ///< of the first piece after a start
+    bool first_piece_ = false;
+    std::optional<UnitIndex> gave_up_from_;
+    std::optional<UnitIndex> counted_; ///< newest unit counted as due
+    std::optional<TimePoint> stalled_since_;
+    std::optional<TimePoint> deadline_;
+
+    TimePoint quiet_since_{}; ///< nothing was late since then
+
+    Counters counters_;
+    LatencySamples latencies_;
+};
+
+} // namespace ppsp::peer

@@ -1,0 +1,83 @@
+#include "peer/policy/neighbour_choice.hpp"
+
+#include <algorithm>
+
+namespace ppsp::peer {
+
+bool NeighbourChoice::add(TimePoint now, Endpoint const& endpoint)
+{
+    AddressScope const scope = endpoint.scope();
+    if (scope == AddressScope::multicast || scope == AddressScope::unspecified ||
+        endpoint.port() == 0 || banned(now, endpoint)) {
+        return false;
+    }
+    if (candidates_.contains(endpoint)) {
+        return true;
+    }
+    if (candidates_.size() >= candidates_max) {
+        auto const worst = std::max_element(
+            candidates_.begin(), candidates_.end(),
+            [](auto const& a, auto const& b) { return a.second.failures < b.second.failures; });
+        if (worst->second.failures == 0) {
+            return false;
+        }
+        candidates_.erase(worst);
+    }
+    candidates_.emplace(endpoint, Candidate{});
+    return true;
+}
+
+std::optional<Endpoint> NeighbourChoice::next(TimePoint now, std::span<Endpoint const> connected)
+{
+    std::vector<Endpoint> ready;
+    for (auto const& [endpoint, candidate] : candidates_) {
+        bool const used =
+            std::find(connected.begin(), connected.end(), endpoint) != connected.end();
+        if (!used && candidate.next_try <= now && !banned(now, endpoint)) {
+            ready.push_back(endpoint);
+        }
+    }
+    if (ready.empty()) {
+        return std::nullopt;
+    }
+    return ready[rng_.below(ready.size())];
+}
+
+void NeighbourChoice::on_opened(Endpoint const& endpoint)
+{
+    auto const at = candidates_.find(endpoint);
+    if (at != candidates_.end()) {
+        at->second = Candidate{};
+    }
+}
+
+void NeighbourChoice::on_failed(TimePoint now, Endpoint const& endpoint)
+{
+    auto const at = candidates_.find(endpoint);
+    if (at == candidates_.end()) {
+        return;
+    }
+    std::uint32_t const doublings = std::min<std::uint32_t>(at->second.failures, 5);
+    Duration const wait = std::min(retry_min * (1 << doublings), retry_max);
+    at->second.failures += 1;
+    at->second.next_try = now + wait + Duration{rng_.between(0, wait.count() / 2)};
+}
+
+void NeighbourChoice::ban(TimePoint now, Endpoint const& endpoint)
+{
+    if (bans_.size() >= bans_max) {
+        bans_.erase(std::min_element(bans_.begin(), bans_.end(), [](auto const& a, auto const& b) {
+            return a.second < b.second;
+        }));
+    }
+    bans_[endpoint] = now + ban_time;
+    candidates_.erase(endpoint);
+}
+
+bool NeighbourChoice::banned(TimePoint now, Endpoint const& endpoint) const
+{
+    auto const at = bans_.find(endpoint);
+    return at != bans_.end() && at->second > now;
+}
+
+} // namespace ppsp::peer

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "protocol/base/endpoint.hpp"
+#include "protocol/base/rng.hpp"
+#include "protocol/base/time.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace ppsp::peer {
+
+/// Addresses we know of and how dialling them went: whom to open a conversation with next.
+class NeighbourChoice {
+public:
+    /// PEX and trackers give more than we need; older, failed ones give way (design: 30-60).
+    static constexpr std::size_t candidates_max = 60;
+    static constexpr std::size_t bans_max = 256;
+    static constexpr Duration ban_time = std::chrono::minutes{10};
+    /// First wait after a failed handshake; doubles up to a minute.
+    static constexpr Duration retry_min = std::chrono::seconds{2};
+    static constexpr Duration retry_max = std::chrono::seconds{60};
+
+    explicit NeighbourChoice(Rng rng) : rng_(rng) {}
+
+    /// False for addresses nobody should be made to send to (multicast, unspecified, port 0), for
+    /// banned ones and above the limit.
+    bool add(TimePoint now, Endpoint const& endpoint);
+    /// A random candidate that is not connected, banned or waiting for its next try.
+    [[nodiscard]] std::optional<Endpoint> next(TimePoint now, std::span<Endpoint const> connected);
+    void on_opened(Endpoint const& endpoint);
+    void on_failed(TimePoint now, Endpoint const& endpoint);
+    void ban(TimePoint now, Endpoint const& endpoint);
+    [[nodiscard]] bool banned(TimePoint now, Endpoint const& endpoint) const;
+    [[nodiscard]] std::size_t size() const { return candidates_.size(); }
+
+private:
+    struct Candidate {
+        TimePoint next_try{};
+        std::uint32_t failures = 0;
+    };
+    Rng rng_;
+    std::map<Endpoint, Candidate> candidates_;
+    std::map<Endpoint, TimePoint> bans_;
+};
+
+} // namespace ppsp::peer

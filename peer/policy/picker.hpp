@@ -1,0 +1,73 @@
+#pragma once
+
+#include "peer/content/unit_grid.hpp"
+#include "peer/policy/upload_slots.hpp"
+#include "protocol/base/time.hpp"
+
+#include <optional>
+#include <span>
+#include <vector>
+
+/// Which units to ask of whom: RFC 7574 §9.1 leaves it open, so it is a policy behind an interface.
+namespace ppsp::peer {
+
+/// A neighbour that may be asked.
+struct ParentView {
+    PeerKey key{};
+    bool is_source = false;
+    bool usable = false; ///< open, not choking us, answering
+    Duration rtt{};
+    std::uint32_t outstanding_chunks = 0; ///< asked and not arrived
+    double bytes_per_second = 0;          ///< measured, 0 = unknown
+};
+
+/// What a picker may know about its swarm.
+class PickerView {
+public:
+    virtual ~PickerView() = default;
+    [[nodiscard]] virtual std::span<ParentView const> parents() const = 0;
+    /// Chunks of the unit that the neighbour is known to hold.
+    [[nodiscard]] virtual ChunkMask held_by(PeerKey parent, UnitIndex unit) const = 0;
+    [[nodiscard]] virtual ChunkMask missing(UnitIndex unit) const = 0;
+    /// Newest unit of which there is any sign, and the first one that the playout still wants.
+    [[nodiscard]] virtual UnitIndex edge() const = 0;
+    [[nodiscard]] virtual UnitIndex first_wanted() const = 0;
+    /// When the first sign of the unit was seen; nullopt for units that do not exist yet.
+    [[nodiscard]] virtual std::optional<TimePoint> first_sign(UnitIndex unit) const = 0;
+    /// When the playout needs the unit; nullopt while unknown.
+    [[nodiscard]] virtual std::optional<TimePoint> due(UnitIndex unit) const = 0;
+};
+
+struct Ask {
+    PeerKey parent{};
+    UnitIndex unit = 0;
+    ChunkMask chunks = 0;
+};
+
+struct Withdrawal {
+    PeerKey parent{};
+    UnitIndex unit = 0;
+};
+
+struct Plan {
+    std::vector<Ask> asks;
+    std::vector<Withdrawal> withdrawals;
+};
+
+class Picker {
+public:
+    virtual ~Picker() = default;
+
+    /// `parent` announced the unit, or began to deliver it.
+    virtual void on_announced(TimePoint now, PeerKey parent, UnitIndex unit,
+                              PickerView const& view) = 0;
+    /// A verified chunk came.
+    virtual void on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) = 0;
+    virtual void on_parent_gone(PeerKey parent) = 0;
+    /// What to ask and to withdraw now.
+    virtual void plan(TimePoint now, PickerView const& view, Plan& plan) = 0;
+    /// The parent that the unit was asked of.
+    [[nodiscard]] virtual std::optional<PeerKey> asked(UnitIndex unit) const = 0;
+};
+
+} // namespace ppsp::peer

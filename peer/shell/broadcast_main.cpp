@@ -1,0 +1,176 @@
+#include "peer/shell/broadcaster.hpp"
+#include "peer/shell/program_options.hpp"
+#include "peer/shell/signals.hpp"
+#include "peer/shell/statistics_json.hpp"
+
+namespace ppsp::peer {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+struct Options {
+    CommonOptions common;
+    std::string tracker;
+    std::string input;
+    std::string key;
+    std::string title;
+    std::string write_link;
+    bool loop = false;
+    bool encode = false;
+    bool stamp_clock = false;
+    std::optional<std::uint32_t> video_kbps;
+    std::uint32_t unit_ms = 50;
+};
+
+std::string check_tracker(std::string const& text)
+{
+    return parse_tracker_url(text) ? std::string{}
+                                   : text + " should be http://HOST:PORT or https://HOST:PORT";
+}
+
+void declare(CLI::App& app, Options& options)
+{
+    options.common.listen = "0.0.0.0:6778";
+    add_option(app, "--tracker", options.tracker,
+               "Tracker, http(s)://HOST:PORT; without it the link names this machine")
+        ->check(CLI::Validator(check_tracker, ""));
+    add_option(app, "--input", options.input,
+               "What to send: a file, testsrc:, - (MPEG-TS on stdin), rtmp://, srt://, udp://")
+        ->required();
+    add_option(app, "--key", options.key,
+               "Key file of the channel, made if missing; without it the channel ends with the "
+               "program");
+    add_option(app, "--title", options.title, "Title of the channel, for --write-link");
+    add_option(app, "--write-link", options.write_link, "Write a signed channel file (*.ppsp)");
+    add_flag(app, "--loop", options.loop, "Begin a file again at its end");
+    add_flag(app, "--encode", options.encode, "Encode anew even where it is not necessary");
+    add_flag(app, "--stamp-clock", options.stamp_clock,
+             "Draw the time into the picture, to measure latency (with --encode or testsrc:)");
+    add_option(app, "--video-kbps", options.video_kbps, "Video rate in kbit/s")
+        ->check(CLI::Range(50U, 100'000U));
+    add_option(app, "--unit-ms", options.unit_ms, "Media in one signed unit, in milliseconds")
+        ->check(CLI::Range(10U, 1'000U))
+        ->capture_default_str();
+    add_common(app, options.common);
+    for (char const* flag :
+         {"--cache", "--cache-token", "--cdn-dir", "--cdn-put", "--record", "--first-hop"}) {
+        add_unavailable(app, flag);
+    }
+}
+
+std::string check(Options const& options)
+{
+    if (!options.write_link.empty() && options.tracker.empty()) {
+        return "--write-link needs --tracker: a channel file names trackers";
+    }
+    if (options.common.upload_kbps == 0U) {
+        return "--upload-kbps 0 would send nothing; a broadcaster has to upload";
+    }
+    return {};
+}
+
+int fail(std::string const& sentence)
+{
+    std::fprintf(stderr, "ppsp-broadcast: %s\n", sentence.c_str());
+    return exit_failed;
+}
+
+BroadcastOptions to_broadcast_options(Options const& options)
+{
+    BroadcastOptions result;
+    if (!options.tracker.empty()) {
+        result.tracker = parse_tracker_url(options.tracker);
+    }
+    result.input = options.input;
+    result.key_file = options.key;
+    result.listen = *parse_listen_address(options.common.listen);
+    result.title = options.title;
+    result.loop = options.loop;
+    result.encode = options.encode;
+    result.stamp_clock = options.stamp_clock;
+    result.video_kbps = options.video_kbps;
+    result.upload_kbps = options.common.upload_kbps;
+    result.unit_time = std::chrono::milliseconds{options.unit_ms};
+    result.strict = options.common.strict;
+    result.channel_file = options.write_link;
+    result.on_message = [](std::string const& message) {
+        std::fprintf(stderr, "ppsp-broadcast: %s\n", message.c_str());
+    };
+    return result;
+}
+
+void print_link(Options const& options, Broadcaster const& broadcaster)
+{
+    std::FILE* const stream = options.common.stats_json == "-" ? stderr : stdout;
+    std::fprintf(stream, "%s\nudp=%s\n", broadcaster.link().c_str(),
+                 broadcaster.udp_address().c_str());
+    std::fflush(stream);
+}
+
+/// Until a signal, the end of the time given or of the input; the sentence of a failure.
+Result<void, std::string> send(Broadcaster& broadcaster, std::optional<StatisticsFile>& statistics,
+                               Options const& options)
+{
+    auto const start = SteadyClock::now();
+    auto const end = options.common.seconds ? start + std::chrono::seconds{*options.common.seconds}
+                                            : SteadyClock::time_point::max();
+    auto next_statistics = start + std::chrono::seconds{1};
+    while (!is_stop_requested() && SteadyClock::now() < end) {
+        auto const state = broadcaster.wait(std::chrono::milliseconds{100});
+        if (state == Broadcaster::State::failed) {
+            return failure(broadcaster.error());
+        }
+        if (state == Broadcaster::State::ended) {
+            return {};
+        }
+        if (SteadyClock::now() >= next_statistics) {
+            next_statistics += std::chrono::seconds{1};
+            if (statistics && !statistics->write_line(broadcaster.statistics_json())) {
+                return failure("cannot write statistics to " + options.common.stats_json);
+            }
+        }
+    }
+    return {};
+}
+
+int run(Options const& options)
+{
+    static_cast<void>(start_logging(options.common.log_level));
+    handle_stop_signals();
+    std::optional<StatisticsFile> statistics;
+    if (!options.common.stats_json.empty()) {
+        auto file = StatisticsFile::open(options.common.stats_json);
+        if (!file) {
+            return fail(file.error());
+        }
+        statistics.emplace(*std::move(file));
+    }
+    auto const broadcaster = Broadcaster::open(to_broadcast_options(options));
+    if (!broadcaster) {
+        return fail(broadcaster.error());
+    }
+    print_link(options, **broadcaster);
+    auto const sent = send(**broadcaster, statistics, options);
+    (*broadcaster)->stop();
+    bool const is_written =
+        !statistics || statistics->write_line((*broadcaster)->statistics_json());
+    if (!sent) {
+        return fail(sent.error());
+    }
+    return is_written ? exit_done : fail("cannot write statistics to " + options.common.stats_json);
+}
+
+} // namespace
+} // namespace ppsp::peer
+
+int main(int argc, char** argv)
+{
+    using namespace ppsp::peer;
+    CLI::App app("Sends a live channel to its viewers.", "ppsp-broadcast");
+    Options options;
+    declare(app, options);
+    if (auto const code = parse_command_line(app, argc, argv, [&] { return check(options); })) {
+        return *code;
+    }
+    return run(options);
+}

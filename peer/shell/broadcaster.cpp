@@ -1,0 +1,395 @@
+#include "peer/shell/broadcaster.hpp"
+
+#include "peer/ingest/media_source.hpp"
+#include "peer/shell/channel_file.hpp"
+#include "peer/shell/key_state.hpp"
+#include "peer/shell/own_addresses.hpp"
+#include "peer/shell/swarm_session.hpp"
+#include "peer/shell/unit_feed.hpp"
+#include "protocol/integrity/key_file.hpp"
+#include "protocol/integrity/openssl_signature.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <condition_variable>
+#include <mutex>
+
+namespace ppsp::peer {
+namespace {
+
+/// A remote input that needs longer than this is reported, not waited for.
+constexpr std::chrono::seconds open_wait_max{10};
+
+Result<integrity::PrivateKey, std::string> load_or_make_key(std::string const& path)
+{
+    using integrity::KeyFileError;
+    if (path.empty()) {
+        auto key = integrity::PrivateKey::generate();
+        if (!key) {
+            return failure(std::string{"no key could be made"});
+        }
+        return *std::move(key);
+    }
+    auto key = integrity::load_key(path);
+    if (!key && key.error() == KeyFileError::missing) {
+        key = integrity::create_key(path);
+    }
+    if (!key) {
+        return failure("key file " + path + ": " + std::string{to_string(key.error())});
+    }
+    return *std::move(key);
+}
+
+std::int64_t unix_seconds()
+{
+    return std::chrono::duration_cast<std::chrono::seconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+} // namespace
+
+struct Broadcaster::Parts {
+    explicit Parts(BroadcastOptions given) : options(std::move(given)) {}
+
+    [[nodiscard]] Result<void, std::string> open_key();
+    [[nodiscard]] Result<void, std::string> open_session();
+    [[nodiscard]] Result<void, std::string> open_input();
+    [[nodiscard]] Result<void, std::string> write_channel_file();
+    void begin_reading();
+    void take_items();
+    void take(ingest::SourceItem& item);
+    void feed_engine();
+    void join();
+    void arm_timer();
+    void end_of_input();
+    void finish(State state, std::string error);
+
+    BroadcastOptions options;
+    ChannelLink link;
+    std::unique_ptr<integrity::Signer> signer;
+    std::optional<KeyStateFile> key_state;
+    std::unique_ptr<SwarmSession> session;
+
+    // The node's thread from `begin_reading` to `stop`:
+    std::unique_ptr<ingest::MediaSource> source;
+    std::optional<ingest::SourceItem> first_item; ///< read while opening
+    std::optional<UnitFeed> feed;
+    std::unique_ptr<boost::asio::steady_timer> timer;
+    std::optional<TimePoint> armed;
+    bool is_joined = false;
+    bool is_input_over = false;
+
+    mutable std::mutex mutex;
+    std::condition_variable changed;
+    State state = State::running;
+    std::string error;
+    bool is_stopped = false;
+};
+
+// ---- opening -----------------------------------------------------------------------------------
+
+Result<void, std::string> Broadcaster::Parts::open_key()
+{
+    auto key = load_or_make_key(options.key_file);
+    if (!key) {
+        return failure(std::move(key.error()));
+    }
+    signer = integrity::make_signer(*std::move(key));
+    link.swarm = signer->swarm_id();
+    UnitFeed::Options feed_options;
+    feed_options.unit_time = options.unit_time;
+    feed_options.measure_time = measure_time;
+    feed_options.measure_bytes_max = measure_bytes_max;
+    if (options.video_kbps) {
+        feed_options.rate_bps = std::uint64_t{*options.video_kbps} * 1000;
+    }
+    if (!options.key_file.empty()) {
+        auto opened = KeyStateFile::open(options.key_file);
+        if (!opened) {
+            return failure(std::move(opened.error()));
+        }
+        key_state.emplace(*std::move(opened));
+        feed_options.next = key_state->state().next;
+        feed_options.chunks_per_unit = key_state->state().chunks_per_unit;
+    }
+    feed.emplace(feed_options);
+    return {};
+}
+
+Result<void, std::string> Broadcaster::Parts::open_session()
+{
+    if (options.tracker) {
+        link.trackers = {{*options.tracker}};
+    }
+    SwarmSession::Options session_options;
+    session_options.link = link;
+    session_options.node = {options.listen, options.upload_kbps, options.strict};
+    session_options.on_message = options.on_message;
+    auto opened = SwarmSession::open(std::move(session_options));
+    if (!opened) {
+        return failure(std::move(opened.error()));
+    }
+    session = *std::move(opened);
+    if (!options.tracker) {
+        auto const own = own_addresses(session->node().local_endpoint(), {});
+        link.peers = {{own.front().address_text(), own.front().port()}};
+    }
+    return {};
+}
+
+Result<void, std::string> Broadcaster::Parts::open_input()
+{
+    auto input = ingest::parse_input(options.input);
+    if (!input) {
+        return failure(std::move(input.error()));
+    }
+    bool const is_waiting_normal =
+        input->waits_for_sender() || input->kind == ingest::InputKind::pipe;
+    ingest::SourceOptions source_options;
+    source_options.input = *std::move(input);
+    source_options.loop = options.loop;
+    source_options.encode = options.encode;
+    source_options.video_kbps = options.video_kbps;
+    source_options.stamp_clock = options.stamp_clock;
+    source = ingest::start_source(std::move(source_options),
+                                  [this] { session->node().post([this] { take_items(); }); });
+    if (is_waiting_normal) {
+        return {};
+    }
+    // Who gives a wrong file name should hear it before a link is printed.
+    first_item = source->wait(open_wait_max);
+    if (auto const* failed =
+            first_item ? std::get_if<ingest::SourceFailed>(&*first_item) : nullptr) {
+        return failure(failed->sentence);
+    }
+    return {};
+}
+
+Result<void, std::string> Broadcaster::Parts::write_channel_file()
+{
+    if (options.channel_file.empty()) {
+        return {};
+    }
+    ChannelFile file;
+    file.title = options.title;
+    file.link = link;
+    file.link.peers.clear();
+    file.chunks_per_signature = feed->chosen() ? feed->chosen()->chunks_per_unit : 0;
+    file.created = unix_seconds();
+    return write_atomically(options.channel_file, to_json(file, *signer));
+}
+
+// ---- the node's thread -------------------------------------------------------------------------
+
+void Broadcaster::Parts::begin_reading()
+{
+    timer = std::make_unique<boost::asio::steady_timer>(session->node().context());
+    if (first_item) {
+        take(*first_item);
+        first_item.reset();
+    }
+    take_items();
+}
+
+void Broadcaster::Parts::take_items()
+{
+    // Announced before `begin_reading`: it will look by itself.
+    if (!timer || is_input_over) {
+        return;
+    }
+    while (auto item = source->poll()) {
+        take(*item);
+    }
+    feed_engine();
+}
+
+void Broadcaster::Parts::take(ingest::SourceItem& item)
+{
+    auto const now = session->node().now();
+    if (auto const* media = std::get_if<ingest::TsBytes>(&item)) {
+        feed->append(now, media->bytes);
+    } else if (auto const* opened = std::get_if<ingest::SourceOpened>(&item)) {
+        options.on_message("input: " + opened->description);
+        if (opened->bits_per_second) {
+            feed->set_rate(*opened->bits_per_second);
+        }
+    } else if (auto const* warning = std::get_if<ingest::SourceWarning>(&item)) {
+        options.on_message(warning->sentence);
+    } else if (auto const* waiting = std::get_if<ingest::SourceWaiting>(&item)) {
+        options.on_message(waiting->sentence);
+    } else if (std::holds_alternative<ingest::SourceResumed>(item)) {
+        options.on_message("the input is back");
+    } else if (auto const* failed = std::get_if<ingest::SourceFailed>(&item)) {
+        is_input_over = true;
+        finish(State::failed, failed->sentence);
+    } else {
+        feed->finish(now);
+        end_of_input();
+    }
+}
+
+void Broadcaster::Parts::feed_engine()
+{
+    Node& node = session->node();
+    if (!is_joined && feed->chosen()) {
+        join();
+    }
+    while (auto unit = feed->poll(node.now())) {
+        if (key_state) {
+            auto const reserved = key_state->reserve(unit->first + feed->chosen()->chunks_per_unit,
+                                                     feed->chosen()->chunks_per_unit);
+            if (!reserved) {
+                finish(State::failed, reserved.error());
+                return;
+            }
+        }
+        node.handle(UnitCut{link.swarm, unit->payload, unit->random_access});
+    }
+    arm_timer();
+}
+
+void Broadcaster::Parts::join()
+{
+    is_joined = true;
+    UnitFeed::Chosen const& chosen = *feed->chosen();
+    LiveSwarmConfig config;
+    config.id = link.swarm;
+    config.role = Role::source;
+    config.chunks_per_unit = chosen.chunks_per_unit;
+    config.unit_duration = chosen.unit_duration;
+    config.first_unit = to_number(chosen.first) / chosen.chunks_per_unit;
+    session->join(config, signer.get());
+    // Written at the start as well; now the size of a unit is known.
+    if (auto const written = write_channel_file(); !written) {
+        options.on_message(written.error());
+    }
+}
+
+void Broadcaster::Parts::arm_timer()
+{
+    auto const deadline = feed->deadline();
+    if (deadline == armed || is_input_over) {
+        return;
+    }
+    armed = deadline;
+    if (!deadline) {
+        timer->cancel();
+        return;
+    }
+    timer->expires_after(*deadline - session->node().now());
+    timer->async_wait([this](boost::system::error_code const& problem) {
+        if (!problem) {
+            armed.reset();
+            feed_engine();
+        }
+    });
+}
+
+void Broadcaster::Parts::end_of_input()
+{
+    is_input_over = true;
+    options.on_message("the input has ended");
+    timer->expires_after(linger);
+    timer->async_wait([this](boost::system::error_code const& problem) {
+        if (!problem) {
+            finish(State::ended, {});
+        }
+    });
+}
+
+void Broadcaster::Parts::finish(State new_state, std::string new_error)
+{
+    {
+        std::lock_guard const lock{mutex};
+        if (state != State::running) {
+            return;
+        }
+        state = new_state;
+        error = std::move(new_error);
+    }
+    changed.notify_all();
+}
+
+// ---- from outside ------------------------------------------------------------------------------
+
+Result<std::unique_ptr<Broadcaster>, std::string> Broadcaster::open(BroadcastOptions options)
+{
+    if (!options.on_message) {
+        options.on_message = [](std::string const&) {};
+    }
+    auto parts = std::make_unique<Parts>(std::move(options));
+    for (auto const step :
+         {&Parts::open_key, &Parts::open_session, &Parts::open_input, &Parts::write_channel_file}) {
+        auto const done = (parts.get()->*step)();
+        if (!done) {
+            if (parts->source) {
+                parts->source->stop();
+            }
+            return failure(done.error());
+        }
+    }
+    auto broadcaster = std::unique_ptr<Broadcaster>(new Broadcaster(std::move(parts)));
+    Parts* const raw = broadcaster->parts_.get();
+    raw->session->node().post([raw] { raw->begin_reading(); });
+    return broadcaster;
+}
+
+Broadcaster::Broadcaster(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Broadcaster::~Broadcaster()
+{
+    stop();
+    // The timer belongs to the node's context.
+    parts_->timer.reset();
+}
+
+std::string Broadcaster::link() const
+{
+    return format_link(parts_->link);
+}
+
+std::string Broadcaster::udp_address() const
+{
+    return parts_->session->node().local_endpoint().text();
+}
+
+Broadcaster::State Broadcaster::wait(std::chrono::milliseconds time)
+{
+    std::unique_lock lock{parts_->mutex};
+    parts_->changed.wait_for(lock, time, [this] { return parts_->state != State::running; });
+    return parts_->state;
+}
+
+std::string Broadcaster::error() const
+{
+    std::lock_guard const lock{parts_->mutex};
+    return parts_->error;
+}
+
+void Broadcaster::stop()
+{
+    if (parts_->is_stopped) {
+        return;
+    }
+    parts_->is_stopped = true;
+    parts_->source->stop();
+    parts_->session->stop();
+    // The node's thread has ended: nothing more is cut.
+    auto const& feed = *parts_->feed;
+    if (parts_->key_state && feed.chosen()) {
+        auto const closed =
+            parts_->key_state->close(feed.next_chunk(), feed.chosen()->chunks_per_unit);
+        if (!closed) {
+            parts_->options.on_message(closed.error());
+        }
+    }
+}
+
+std::string Broadcaster::statistics_json()
+{
+    return parts_->session->statistics_json();
+}
+
+} // namespace ppsp::peer

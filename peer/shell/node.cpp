@@ -1,0 +1,223 @@
+#include "peer/shell/node.hpp"
+
+#include "peer/shell/log_events.hpp"
+#include "peer/shell/os_random.hpp"
+#include "peer/shell/signals.hpp"
+#include "protocol/base/assert.hpp"
+#include "protocol/integrity/openssl_hasher.hpp"
+#include "protocol/integrity/openssl_signature.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <thread>
+
+namespace ppsp::peer {
+namespace {
+
+namespace asio = boost::asio;
+using SteadyClock = std::chrono::steady_clock;
+
+// Largest UDP payloads that Ethernet carries in one frame.
+constexpr std::uint16_t payload_max_v4 = 1472;
+constexpr std::uint16_t payload_max_v6 = 1452;
+
+UnixMicros utc_now()
+{
+    return std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+NodeConfig to_config(NodeOptions const& options)
+{
+    NodeConfig config;
+    config.utc_at_zero = utc_now();
+    if (options.upload_kbps) {
+        config.uplink_bps = *options.upload_kbps * 1000;
+    }
+    config.datagram_size_max = options.listen.is_v4() ? payload_max_v4 : payload_max_v6;
+    config.strict = options.strict;
+    return config;
+}
+
+} // namespace
+
+struct Node::Parts {
+    Parts(NodeOptions const& options, Listener given)
+        : listener(std::move(given)), zero(SteadyClock::now()),
+          hasher(integrity::make_hasher(wire::HashFunction::sha256)),
+          engine(to_config(options), Rng{random.next()}, Ports{*hasher, checker, random, events})
+    {}
+
+    [[nodiscard]] TimePoint now() const
+    {
+        return TimePoint{std::chrono::duration_cast<Duration>(SteadyClock::now() - zero)};
+    }
+    void handle(Input const& input);
+    void drain();
+    void receive(std::span<UdpSocket::Datagram const> batch);
+    void finish_turn();
+    void arm_timer();
+
+    void operator()(SendDatagram& output) { socket->send(output.to, std::move(output.bytes)); }
+    void operator()(MediaReady& output)
+    {
+        if (listener.on_media) {
+            listener.on_media(std::move(output));
+        }
+    }
+    void operator()(CandidatesWanted& output)
+    {
+        if (listener.on_candidates_wanted) {
+            listener.on_candidates_wanted(output.swarm);
+        }
+    }
+
+    Listener listener;
+    SteadyClock::time_point zero;
+    asio::io_context context{1};
+    asio::executor_work_guard<asio::io_context::executor_type> work =
+        asio::make_work_guard(context);
+    asio::steady_timer timer{context};
+    std::optional<TimePoint> armed;
+    std::unique_ptr<UdpSocket> socket;
+    Endpoint local;
+    std::unique_ptr<integrity::Hasher> hasher;
+    integrity::OpensslChecker checker;
+    OsRandom random;
+    LogEvents events;
+    Engine engine;
+    bool is_handling = false;
+    std::thread thread;
+};
+
+void Node::Parts::handle(Input const& input)
+{
+    PPSP_ASSERT(!is_handling);
+    is_handling = true;
+    engine.handle(now(), input);
+    drain();
+    is_handling = false;
+}
+
+void Node::Parts::drain()
+{
+    while (auto output = engine.poll(now())) {
+        std::visit(*this, *output);
+    }
+}
+
+void Node::Parts::receive(std::span<UdpSocket::Datagram const> batch)
+{
+    for (UdpSocket::Datagram const& datagram : batch) {
+        handle(DatagramReceived{datagram.from, datagram.bytes});
+    }
+    finish_turn();
+}
+
+void Node::Parts::finish_turn()
+{
+    socket->flush();
+    arm_timer();
+}
+
+void Node::Parts::arm_timer()
+{
+    auto const deadline = engine.deadline();
+    if (deadline == armed) {
+        return;
+    }
+    armed = deadline;
+    if (!deadline) {
+        timer.cancel();
+        return;
+    }
+    timer.expires_at(zero + deadline->time_since_epoch());
+    timer.async_wait([this](boost::system::error_code const& error) {
+        if (error) {
+            return;
+        }
+        armed.reset();
+        handle(TimerFired{});
+        finish_turn();
+    });
+}
+
+Result<std::unique_ptr<Node>, std::string> Node::open(NodeOptions const& options, Listener listener)
+{
+    auto parts = std::make_unique<Parts>(options, std::move(listener));
+    auto socket = UdpSocket::open(parts->context, options.listen);
+    if (!socket) {
+        return failure(std::move(socket.error()));
+    }
+    parts->socket = *std::move(socket);
+    parts->local = parts->socket->local_endpoint();
+    Parts* const raw = parts.get();
+    raw->socket->start([raw](auto batch) { raw->receive(batch); });
+    raw->thread = start_without_signals([raw] { raw->context.run(); });
+    return std::unique_ptr<Node>(new Node(std::move(parts)));
+}
+
+Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Node::~Node()
+{
+    stop();
+}
+
+void Node::stop()
+{
+    if (!parts_->thread.joinable()) {
+        return;
+    }
+    post([parts = parts_.get()] {
+        parts->socket->flush();
+        parts->context.stop();
+    });
+    parts_->thread.join();
+}
+
+Endpoint Node::local_endpoint() const
+{
+    return parts_->local;
+}
+
+void Node::post(std::function<void()> work)
+{
+    asio::post(parts_->context, std::move(work));
+}
+
+bool Node::is_own_thread() const
+{
+    return std::this_thread::get_id() == parts_->thread.get_id();
+}
+
+asio::io_context& Node::context()
+{
+    return parts_->context;
+}
+
+void Node::handle(Input const& input)
+{
+    parts_->handle(input);
+    parts_->finish_turn();
+}
+
+TimePoint Node::now() const
+{
+    return parts_->now();
+}
+
+Engine const& Node::engine() const
+{
+    return parts_->engine;
+}
+
+UdpSocket const& Node::socket() const
+{
+    return *parts_->socket;
+}
+
+} // namespace ppsp::peer

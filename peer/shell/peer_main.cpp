@@ -1,0 +1,235 @@
+#include "peer/shell/channel_link.hpp"
+#include "peer/shell/gateway.hpp"
+#include "peer/shell/media_output.hpp"
+#include "peer/shell/program_options.hpp"
+#include "peer/shell/signals.hpp"
+#include "peer/shell/statistics_json.hpp"
+
+#include <ppsp/peer.hpp>
+
+namespace ppsp::peer {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+struct Options {
+    CommonOptions common;
+    std::string link;
+    std::string output;
+    std::string gateway;
+    std::string player_script;
+    std::optional<std::uint32_t> latency_ms;
+    std::uint32_t join_timeout = 30;
+};
+
+void declare(CLI::App& app, Options& options)
+{
+    options.common.listen = "0.0.0.0:0";
+    app.add_option("link", options.link, "Channel link (ppsp://...) or channel file (*.ppsp)")
+        ->required();
+    add_option(app, "--output", options.output,
+               "Where the stream goes: - (stdout), a file, or udp://HOST:PORT; default: nowhere");
+    add_option(app, "--gateway", options.gateway,
+               "Serve players over HTTP on ADDRESS:PORT; usually 127.0.0.1:7580")
+        ->check(CLI::Validator(check_listen_address, ""));
+    add_option(app, "--player-script", options.player_script,
+               "mpegts.js for the gateway's page; default: share/ppsp beside the programs");
+    add_option(app, "--latency-ms", options.latency_ms,
+               "From signing to output, in milliseconds; default: found out")
+        ->check(CLI::Range(50U, 60'000U));
+    add_option(app, "--join-timeout", options.join_timeout,
+               "Give up when nothing was played after this many seconds")
+        ->check(CLI::Range(1U, 86'400U))
+        ->capture_default_str();
+    add_common(app, options.common);
+    for (char const* flag : {"--seed", "--tracker", "--no-peers"}) {
+        add_unavailable(app, flag);
+    }
+}
+
+std::string check(Options const& options)
+{
+    if (options.output == "-" && options.common.stats_json == "-") {
+        return "--output - and --stats-json - cannot both use stdout";
+    }
+    if (options.link.ends_with(".ppsp")) {
+        return {}; // a channel file
+    }
+    auto const link = parse_link(options.link);
+    return link ? std::string{} : "link: " + std::string{sentence(link.error())};
+}
+
+int fail(std::string const& sentence)
+{
+    std::fprintf(stderr, "ppsp-peer: %s\n", sentence.c_str());
+    return exit_failed;
+}
+
+ViewerOptions to_viewer_options(Options const& options)
+{
+    ViewerOptions result;
+    result.link = options.link;
+    if (options.latency_ms) {
+        result.latency = std::chrono::milliseconds{*options.latency_ms};
+    }
+    result.upload_kbps = options.common.upload_kbps;
+    result.join_timeout = std::chrono::seconds{options.join_timeout};
+    result.listen = options.common.listen;
+    result.strict = options.common.strict;
+    result.on_message = [](std::string const& message) {
+        std::fprintf(stderr, "ppsp-peer: %s\n", message.c_str());
+    };
+    return result;
+}
+
+std::filesystem::path player_script(Options const& options, char const* program)
+{
+    if (!options.player_script.empty()) {
+        return options.player_script;
+    }
+    return std::filesystem::path(program).parent_path() / "../share/ppsp/mpegts.js";
+}
+
+/// Everything that takes the viewer's pieces and figures.
+struct Outlets {
+    std::unique_ptr<MediaOutput> output;
+    std::unique_ptr<Gateway> gateway;
+    std::optional<StatisticsFile> statistics;
+};
+
+Result<Outlets, std::string> open_outlets(Options const& options, Viewer const& viewer,
+                                          char const* program)
+{
+    Outlets outlets;
+    if (!options.output.empty()) {
+        auto output = MediaOutput::open(options.output, is_stop_requested);
+        if (!output) {
+            return failure(std::move(output.error()));
+        }
+        outlets.output = *std::move(output);
+    }
+    if (!options.gateway.empty()) {
+        auto gateway = Gateway::open({*parse_listen_address(options.gateway), viewer.swarm(),
+                                      [&viewer] { return viewer.statistics_json(); },
+                                      player_script(options, program)});
+        if (!gateway) {
+            return failure(std::move(gateway.error()));
+        }
+        outlets.gateway = *std::move(gateway);
+    }
+    if (!options.common.stats_json.empty()) {
+        auto file = StatisticsFile::open(options.common.stats_json);
+        if (!file) {
+            return failure(std::move(file.error()));
+        }
+        outlets.statistics.emplace(*std::move(file));
+    }
+    return outlets;
+}
+
+void print_joined(Options const& options, Viewer const& viewer, Outlets const& outlets)
+{
+    bool const is_stdout_taken = options.output == "-" || options.common.stats_json == "-";
+    std::string line = "ppsp-peer joined " + viewer.swarm() + " udp=" + viewer.udp_address();
+    if (outlets.gateway) {
+        line += " gateway=" + outlets.gateway->local_endpoint().text();
+    }
+    std::FILE* const stream = is_stdout_taken ? stderr : stdout;
+    std::fprintf(stream, "%s\n", line.c_str());
+    std::fflush(stream);
+}
+
+Result<void, std::string> write_statistics(Outlets& outlets, Viewer const& viewer,
+                                           Options const& options)
+{
+    if (outlets.statistics && !outlets.statistics->write_line(viewer.statistics_json())) {
+        return failure("cannot write statistics to " + options.common.stats_json);
+    }
+    return {};
+}
+
+/// Hands a piece on.
+Result<void, std::string> deliver(MediaPiece& piece, Outlets& outlets)
+{
+    if (outlets.output) {
+        if (piece.discontinuity) {
+            outlets.output->discontinuity();
+        }
+        auto written = outlets.output->write(piece.bytes);
+        if (!written) {
+            return written;
+        }
+    }
+    if (outlets.gateway) {
+        outlets.gateway->push(std::move(piece.bytes), piece.discontinuity);
+    }
+    return {};
+}
+
+/// Until a signal, the end of the time given, or a failure, whose sentence is returned.
+Result<void, std::string> play(Viewer& viewer, Outlets& outlets, Options const& options)
+{
+    auto const start = SteadyClock::now();
+    auto const end = options.common.seconds ? start + std::chrono::seconds{*options.common.seconds}
+                                            : SteadyClock::time_point::max();
+    auto next_statistics = start + std::chrono::seconds{1};
+    while (!is_stop_requested() && SteadyClock::now() < end) {
+        MediaPiece piece;
+        auto const status = viewer.read(piece, std::chrono::milliseconds{100});
+        if (status == Viewer::ReadStatus::failed) {
+            return failure(viewer.error());
+        }
+        if (status == Viewer::ReadStatus::media) {
+            if (auto delivered = deliver(piece, outlets); !delivered) {
+                return delivered;
+            }
+        }
+        if (SteadyClock::now() >= next_statistics) {
+            next_statistics += std::chrono::seconds{1};
+            if (auto written = write_statistics(outlets, viewer, options); !written) {
+                return written;
+            }
+        }
+    }
+    return {};
+}
+
+int run(Options const& options, char const* program)
+{
+    static_cast<void>(start_logging(options.common.log_level));
+    handle_stop_signals();
+    std::string error;
+    auto const viewer = Viewer::open(to_viewer_options(options), error);
+    if (!viewer) {
+        return fail(error);
+    }
+    auto outlets = open_outlets(options, *viewer, program);
+    if (!outlets) {
+        return fail(outlets.error());
+    }
+    print_joined(options, *viewer, *outlets);
+    auto const played = play(*viewer, *outlets, options);
+    viewer->stop();
+    outlets->gateway.reset();
+    auto const written = write_statistics(*outlets, *viewer, options);
+    if (!played) {
+        return fail(played.error());
+    }
+    return written ? exit_done : fail(written.error());
+}
+
+} // namespace
+} // namespace ppsp::peer
+
+int main(int argc, char** argv)
+{
+    using namespace ppsp::peer;
+    CLI::App app("Watches a live channel: relays it, writes it out, serves it to players.",
+                 "ppsp-peer");
+    Options options;
+    declare(app, options);
+    if (auto const code = parse_command_line(app, argc, argv, [&] { return check(options); })) {
+        return *code;
+    }
+    return run(options, argv[0]);
+}

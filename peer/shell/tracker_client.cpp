@@ -1,0 +1,377 @@
+#include "peer/shell/tracker_client.hpp"
+
+#include "peer/shell/candidates.hpp"
+#include "peer/shell/os_random.hpp"
+#include "peer/shell/own_addresses.hpp"
+#include "peer/shell/tracker_exchange.hpp"
+#include "protocol/net/address.hpp"
+#include "protocol/net/resolve.hpp"
+
+#include <limits>
+
+namespace ppsp::peer {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+using Time = SteadyClock::time_point;
+
+constexpr double jitter_share = 0.2;
+constexpr std::size_t transaction_id_bytes = 16;
+constexpr int unlimited = std::numeric_limits<int>::max();
+
+/// The tracker does not know us (any more): TP-2.3.2-b.
+bool is_forgotten(ppstp::ErrorCode code)
+{
+    return code == ppstp::ErrorCode::forbidden || code == ppstp::ErrorCode::authentication_required;
+}
+
+std::string why_refused(ppstp::Response const& response)
+{
+    if (!response.reason.empty()) {
+        return response.reason;
+    }
+    return response.error == ppstp::ErrorCode::none
+               ? "the channel is not allowed there"
+               : "error " + std::to_string(static_cast<int>(response.error));
+}
+
+} // namespace
+
+struct TrackerClient::Parts : std::enable_shared_from_this<TrackerClient::Parts> {
+    Parts(boost::asio::io_context& context, TrackerClientConfig given, Rng rng_given,
+          TrackerClientPorts ports_given)
+        : executor(context.get_executor()), wake(context), config(std::move(given)), rng(rng_given),
+          ports(std::move(ports_given)),
+          exchange(executor, {config.trackers, config.ca_file, config.timers, ports.message},
+                   rng.fork("exchange")),
+          candidates(config.peer_id, ports.can_reach), reports(config.swarm_id),
+          find_interval(config.timers.find_interval_waiting)
+    {}
+
+    static net::awaitable<void> run(std::shared_ptr<Parts> self);
+    net::awaitable<bool> connect();
+    net::awaitable<void> serve();
+    net::awaitable<void> find();
+    net::awaitable<void> report(bool is_full);
+    net::awaitable<void> say_goodbye();
+    net::awaitable<void> sleep_until(Time when);
+    net::awaitable<void> find_own_addresses();
+
+    ppstp::Request make_request(decltype(ppstp::Request::body) body) const;
+    ppstp::Request make_connect(ppstp::Action action) const;
+    ppstp::PeerNumber peer_number() const;
+    bool take_result(ppstp::Response const& response);
+    void take_peers(ppstp::SwarmResult const& result);
+    void take_live_edge(ppstp::LiveEdge const& edge);
+    void plan_find();
+    [[nodiscard]] Time next_event() const;
+
+    net::any_io_executor executor;
+    net::steady_timer wake;
+    TrackerClientConfig config;
+    Rng rng;
+    TrackerClientPorts ports;
+    TrackerExchange exchange;
+    Candidates candidates;
+    TrackerReports reports;
+
+    bool is_started = false;
+    bool is_leaving = false;
+    bool is_registered = false;
+    bool has_asked = false; ///< a CONNECT may have reached a tracker
+    bool is_playing = false;
+    bool is_waiting_told = false;
+    std::vector<Endpoint> own;
+    TrackerProgress progress;
+
+    bool is_find_wanted = false;
+    Duration find_interval;
+    Time find_not_before{};
+    Time report_at{};
+    Time content_at{};
+    std::function<void()> on_left;
+};
+
+// ---- the conversation --------------------------------------------------------------------------
+
+net::awaitable<void> TrackerClient::Parts::run(std::shared_ptr<Parts> self)
+{
+    // `self` keeps everything alive that the coroutines below refer to.
+    while (!self->is_leaving) {
+        bool const is_connected = co_await self->connect();
+        if (is_connected) {
+            co_await self->serve();
+        }
+    }
+    if (self->is_registered || self->has_asked) {
+        co_await self->say_goodbye();
+    }
+    if (self->on_left) {
+        self->on_left();
+    }
+}
+
+net::awaitable<bool> TrackerClient::Parts::connect()
+{
+    while (!is_leaving) {
+        co_await find_own_addresses();
+        has_asked = true;
+        auto const response = co_await exchange.ask(make_connect(ppstp::Action::join), unlimited);
+        if (!response) {
+            break;
+        }
+        if (take_result(*response)) {
+            is_registered = true;
+            has_asked = false;
+            auto const now = SteadyClock::now();
+            report_at = now + jittered(rng, config.timers.report_interval, jitter_share);
+            content_at = now;
+            co_return true;
+        }
+        progress.refusal = why_refused(*response);
+        ports.message("the tracker at " + exchange.tracker().at.text() +
+                      " refuses: " + progress.refusal);
+        co_await exchange.pause();
+    }
+    co_return false;
+}
+
+net::awaitable<void> TrackerClient::Parts::serve()
+{
+    while (is_registered && !is_leaving) {
+        auto const now = SteadyClock::now();
+        if (is_find_wanted && now >= find_not_before) {
+            co_await find();
+        } else if (now >= report_at) {
+            co_await report(true);
+        } else if (config.role == Role::source && now >= content_at) {
+            co_await report(false);
+        } else {
+            co_await sleep_until(next_event());
+        }
+    }
+}
+
+net::awaitable<void> TrackerClient::Parts::find()
+{
+    is_find_wanted = false;
+    auto const response = co_await exchange.ask(
+        make_request(ppstp::Find{config.swarm_id, peer_number()}), attempts_max);
+    plan_find();
+    if (response && !take_result(*response)) {
+        is_registered = is_registered && !is_forgotten(response->error);
+        // The question is still open.
+        is_find_wanted = true;
+    }
+}
+
+net::awaitable<void> TrackerClient::Parts::report(bool is_full)
+{
+    auto const now = SteadyClock::now();
+    content_at = now + jittered(rng, config.timers.content_interval, jitter_share);
+    if (is_full) {
+        report_at = now + jittered(rng, config.timers.report_interval, jitter_share);
+    }
+    ppstp::StatReport body; // without figures it is a keep-alive
+    if (auto const figures = ports.figures()) {
+        body = is_full ? reports.full(*figures) : reports.content_only(*figures);
+    }
+    if (!is_full && body.content_maps.empty()) {
+        co_return;
+    }
+    int const attempts = is_full ? attempts_max : 1;
+    auto const response = co_await exchange.ask(make_request(std::move(body)), attempts);
+    if (response && is_forgotten(response->error)) {
+        is_registered = false;
+    }
+}
+
+net::awaitable<void> TrackerClient::Parts::say_goodbye()
+{
+    auto const timeout = std::chrono::ceil<std::chrono::milliseconds>(config.timers.leave_timeout);
+    co_await exchange.tell(make_connect(ppstp::Action::leave), timeout);
+}
+
+net::awaitable<void> TrackerClient::Parts::sleep_until(Time when)
+{
+    if (is_leaving) {
+        co_return;
+    }
+    wake.expires_at(when);
+    co_await wake.async_wait(net::use_tuple);
+}
+
+net::awaitable<void> TrackerClient::Parts::find_own_addresses()
+{
+    auto const [host, port] = exchange.tracker().at;
+    auto const deadline = SteadyClock::now() + config.timers.request_timeout;
+    auto const found = co_await net::resolve(executor, host, port, deadline);
+    std::vector<Endpoint> trackers;
+    if (found) {
+        for (auto const& endpoint : *found) {
+            trackers.push_back(net::to_endpoint(endpoint));
+        }
+    }
+    own = own_addresses(config.bound, trackers);
+}
+
+// ---- requests ----------------------------------------------------------------------------------
+
+ppstp::Request TrackerClient::Parts::make_request(decltype(ppstp::Request::body) body) const
+{
+    return {random_hex(transaction_id_bytes), config.peer_id, std::move(body)};
+}
+
+ppstp::Request TrackerClient::Parts::make_connect(ppstp::Action action) const
+{
+    auto const mode =
+        config.role == Role::source ? ppstp::PeerMode::seeder : ppstp::PeerMode::leech;
+    ppstp::Connect connect;
+    connect.swarm_actions = {{config.swarm_id, action, mode}};
+    if (action == ppstp::Action::join) {
+        connect.peer_num = peer_number();
+        auto priority = static_cast<std::uint32_t>(own.size());
+        for (Endpoint const& endpoint : own) {
+            ppstp::PeerAddress address;
+            address.endpoint = endpoint;
+            address.priority = priority--;
+            address.peer_protocol = "PPSP-PP";
+            connect.peer_addresses.push_back(std::move(address));
+        }
+    }
+    return make_request(std::move(connect));
+}
+
+ppstp::PeerNumber TrackerClient::Parts::peer_number() const
+{
+    ppstp::PeerNumber number;
+    number.peer_count = peers_wanted;
+    number.upload_bandwidth_kbps = config.upload_kbps;
+    return number;
+}
+
+// ---- answers -----------------------------------------------------------------------------------
+
+bool TrackerClient::Parts::take_result(ppstp::Response const& response)
+{
+    if (response.error != ppstp::ErrorCode::none) {
+        return false;
+    }
+    for (ppstp::SwarmResult const& result : response.swarm_results) {
+        if (result.swarm_id != config.swarm_id) {
+            continue;
+        }
+        if (result.result != 0) {
+            return false;
+        }
+        take_peers(result);
+        if (result.live && config.role == Role::viewer) {
+            take_live_edge(*result.live);
+        }
+    }
+    return true;
+}
+
+void TrackerClient::Parts::take_peers(ppstp::SwarmResult const& result)
+{
+    auto endpoints = candidates.choose(result.peers, own);
+    progress.peers_found = std::max(progress.peers_found, endpoints.size());
+    bool const is_alone = endpoints.empty() && config.role == Role::viewer && !is_playing;
+    if (is_alone) {
+        is_find_wanted = true;
+        plan_find();
+        if (!is_waiting_told) {
+            is_waiting_told = true;
+            ports.message("waiting for the channel to start");
+        }
+        return;
+    }
+    find_interval = config.timers.find_interval_waiting;
+    if (!endpoints.empty()) {
+        auto swarm = from_hex(config.swarm_id);
+        ports.feed(CandidatesFound{std::move(*swarm), std::move(endpoints)});
+    }
+}
+
+void TrackerClient::Parts::take_live_edge(ppstp::LiveEdge const& edge)
+{
+    LiveEdgeFound found;
+    found.swarm = *from_hex(config.swarm_id);
+    found.newest = edge.newest;
+    found.chunks_per_unit = edge.chunks_per_unit;
+    found.random_access = edge.random_access;
+    found.age = std::chrono::milliseconds{edge.age_ms};
+    ports.feed(found);
+}
+
+// ---- when and where ----------------------------------------------------------------------------
+
+void TrackerClient::Parts::plan_find()
+{
+    Duration interval = config.timers.find_interval_min;
+    if (!is_playing) {
+        interval = find_interval;
+        find_interval = std::min(find_interval * 3 / 2, config.timers.find_interval_waiting_max);
+    }
+    find_not_before = SteadyClock::now() + jittered(rng, interval, jitter_share);
+}
+
+Time TrackerClient::Parts::next_event() const
+{
+    Time next = report_at;
+    if (is_find_wanted) {
+        next = std::min(next, find_not_before);
+    }
+    if (config.role == Role::source) {
+        next = std::min(next, content_at);
+    }
+    return next;
+}
+
+// ---- from outside ------------------------------------------------------------------------------
+
+TrackerClient::TrackerClient(boost::asio::io_context& context, TrackerClientConfig config, Rng rng,
+                             TrackerClientPorts ports)
+    : parts_(std::make_shared<Parts>(context, std::move(config), rng, std::move(ports)))
+{}
+
+TrackerClient::~TrackerClient() = default;
+
+void TrackerClient::start()
+{
+    parts_->is_started = true;
+    net::co_spawn(parts_->executor, Parts::run(parts_), net::detached);
+}
+
+void TrackerClient::want_candidates()
+{
+    parts_->is_find_wanted = true;
+    parts_->wake.cancel();
+}
+
+void TrackerClient::note_playing()
+{
+    parts_->is_playing = true;
+    parts_->exchange.set_urgent(false);
+}
+
+void TrackerClient::leave(std::function<void()> done)
+{
+    if (!parts_->is_started) {
+        done();
+        return;
+    }
+    parts_->on_left = std::move(done);
+    parts_->is_leaving = true;
+    parts_->wake.cancel();
+    parts_->exchange.end();
+}
+
+TrackerProgress TrackerClient::progress() const
+{
+    TrackerProgress progress = parts_->progress;
+    progress.has_answered = parts_->exchange.has_been_answered();
+    return progress;
+}
+
+} // namespace ppsp::peer

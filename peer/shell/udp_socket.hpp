@@ -1,0 +1,74 @@
+#pragma once
+
+#include "protocol/base/bytes.hpp"
+#include "protocol/base/endpoint.hpp"
+#include "protocol/base/result.hpp"
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace ppsp::peer {
+
+struct UdpStatistics {
+    std::uint64_t received = 0;          ///< datagrams
+    std::uint64_t sent = 0;              ///< datagrams
+    std::uint64_t dropped_by_kernel = 0; ///< arrived while the receive buffer was full
+    std::uint64_t truncated = 0;         ///< larger than we read; dropped
+    std::uint64_t send_failed = 0;       ///< refused by the system: no route, wrong family
+    std::uint64_t send_dropped = 0;      ///< the send queue was full
+};
+
+/// A UDP socket that moves datagrams in batches. Lives on the thread of its io_context.
+class UdpSocket {
+public:
+    struct Datagram {
+        Endpoint from;
+        Bytes bytes; ///< valid during the call
+    };
+    using BatchHandler = std::function<void(std::span<Datagram const>)>;
+
+    /// Datagrams moved by one system call.
+    static constexpr std::size_t batch_size = 64;
+    /// Largest datagram read. Peers send at most 1472 bytes; room for tunnels with larger frames.
+    static constexpr std::size_t datagram_size_max = 2048;
+    /// Datagrams that wait while the system takes no more: 6 MB, more than half a second at
+    /// 100 Mbit/s; the engine's pacer keeps it nearly empty.
+    static constexpr std::size_t send_queue_max = 4096;
+    /// Asked of the system for each direction; it may grant less.
+    static constexpr int buffer_bytes = 4 * 1024 * 1024;
+
+    /// Binds; `[::]` takes IPv4 as well. The error is a sentence with the remedy.
+    [[nodiscard]] static Result<std::unique_ptr<UdpSocket>, std::string>
+    open(boost::asio::io_context& context, Endpoint const& listen);
+
+    ~UdpSocket();
+    UdpSocket(UdpSocket const&) = delete;
+    UdpSocket& operator=(UdpSocket const&) = delete;
+
+    /// Real address and port.
+    [[nodiscard]] Endpoint local_endpoint() const;
+    /// Whether datagrams can go to this address from here at all.
+    [[nodiscard]] bool can_reach(Endpoint const& to) const;
+
+    /// Starts reading; the handler may call `send` and `flush`, but must not destroy the socket.
+    void start(BatchHandler on_batch);
+    /// Queues a datagram; `flush` sends what was queued, now or when the system takes it.
+    void send(Endpoint const& to, ByteVector bytes);
+    void flush();
+    void close();
+
+    [[nodiscard]] UdpStatistics const& statistics() const;
+
+private:
+    struct Parts;
+    explicit UdpSocket(std::shared_ptr<Parts> parts);
+    std::shared_ptr<Parts> parts_;
+};
+
+} // namespace ppsp::peer

@@ -1,0 +1,474 @@
+#include "peer/swarm/swarm.hpp"
+
+#include "peer/policy/substream_picker.hpp"
+#include "protocol/base/assert.hpp"
+
+#include <algorithm>
+
+namespace ppsp::peer {
+namespace {
+
+/// Handshakes: again after 0.5, 1, 2 s, given up at 5 s (protocols.md §2.4).
+constexpr Duration handshake_again = 500ms;
+constexpr Duration handshake_give_up = 5s;
+constexpr Duration half_open_max = 10s;
+constexpr std::size_t handshake_size_max = 1200;
+/// RFC 7574 §3.12 guideline.
+constexpr Duration silence_max = std::chrono::minutes{3};
+/// In a live swarm an asked neighbour that says nothing at all for that long is gone.
+constexpr Duration unanswered_max = 3s;
+constexpr std::uint32_t timeouts_max = 5;
+constexpr Duration pex_gap = 10s;
+constexpr Duration pex_recent = 60s;
+constexpr std::size_t pex_peers_max = 10;
+/// Before its address is proven a neighbour gets at most that many bytes per byte (§2.4).
+constexpr std::size_t amplification_max = 3;
+constexpr std::uint32_t bad_chunks_max = 3;
+constexpr std::uint32_t bad_signatures_max = 3;
+constexpr std::uint32_t bad_datagrams_max = 10;
+constexpr Duration housekeeping_gap = 100ms;
+constexpr Duration dial_gap = 50ms;
+/// Units kept at the nominal duration, plus room for the unit in progress.
+constexpr std::uint32_t window_slack_units = 2;
+
+SwarmMetadata metadata_of(LiveSwarmConfig const& config)
+{
+    auto const algorithm = live_algorithm(config.id);
+    PPSP_ASSERT(algorithm.has_value());
+    SwarmMetadata metadata;
+    metadata.id = config.id;
+    metadata.algorithm = *algorithm;
+    metadata.format = {.addressing = config.addressing,
+                       .hash_size = wire::hash_size(wire::HashFunction::sha256),
+                       .signature_size = wire::signature_size(*algorithm, config.id).value_or(64),
+                       .chunk_size = config.chunk_size};
+    metadata.accepts_content = config.role != Role::source;
+    return metadata;
+}
+
+std::uint32_t window_units(LiveSwarmConfig const& config)
+{
+    return static_cast<std::uint32_t>(config.discard_window / config.unit_duration) +
+           window_slack_units;
+}
+
+} // namespace
+
+Swarm::Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services, Rng rng)
+    : config_(join.config), services_(services), signer_(join.signer),
+      metadata_(metadata_of(join.config)), joined_(now), rng_(rng.fork("swarm")),
+      choice_(rng.fork("neighbours")), munros_(join.config.discard_window),
+      next_own_unit_(join.config.first_unit),
+      picker_(std::make_unique<SubstreamPicker>(SubstreamPickerConfig{}, rng.fork("picker"))),
+      playout_(join.config.playout, now), slots_(services.config.children_per_unit_max)
+{
+    ledbat_config_.target = services.config.ledbat_target;
+    ledbat_config_.slow_start = true;
+    // One unit may follow another at once: RFC 6817 §2.5 allows a larger value for framing.
+    ledbat_config_.allowed_increase_mss = unit_chunks_max;
+    ledbat_config_.mss_bytes = config_.chunk_size + 64;
+    std::uint32_t const smallest_unit = 8;
+    std::uint32_t const chunks =
+        config_.chunks_per_unit != 0 ? config_.chunks_per_unit : smallest_unit;
+    metadata_.discard_window_chunks = std::uint64_t{window_units(config_)} * chunks;
+    if (config_.chunks_per_unit != 0) {
+        learn_units(now, config_.chunks_per_unit, is_source());
+    }
+    next_housekeeping_ = now;
+    update_deadline(now);
+}
+
+Swarm::~Swarm()
+{
+    for (auto const& channel : channels_) {
+        services_.channels.remove(channel->own_id);
+    }
+}
+
+void Swarm::on_candidates(TimePoint now, std::span<Endpoint const> endpoints)
+{
+    for (Endpoint const& endpoint : endpoints) {
+        choice_.add(now, endpoint);
+    }
+    next_dial_ = now;
+}
+
+Channel& Swarm::add_channel(TimePoint now, Endpoint const& endpoint)
+{
+    channels_.push_back(
+        std::make_unique<Channel>(services_.channels.unused_id(), endpoint, ledbat_config_));
+    Channel& channel = *channels_.back();
+    channel.liveness.received = now;
+    channel.liveness.keepalive_at = now + 15s;
+    channel.handshake.started = now;
+    services_.channels.add(channel.own_id, {this, &channel});
+    return channel;
+}
+
+void Swarm::dial(TimePoint now)
+{
+    if (is_source()) {
+        return; // the injector is found, it does not look for anybody
+    }
+    std::vector<Endpoint> connected;
+    std::size_t own = 0;
+    for (auto const& channel : channels_) {
+        connected.push_back(channel->endpoint);
+        own += channel->state != ChannelState::closed ? 1 : 0;
+    }
+    while (own < services_.config.neighbours_target) {
+        auto const endpoint = choice_.next(now, connected);
+        if (!endpoint) {
+            break;
+        }
+        Channel& channel = add_channel(now, *endpoint);
+        channel.initiator = true;
+        channel.state = ChannelState::wait_reply;
+        send_handshake(now, channel, true, handshake_size_max);
+        connected.push_back(*endpoint);
+        ++own;
+    }
+    if (own < services_.config.neighbours_target / 2U && now >= next_candidates_wanted_) {
+        services_.outbox.push(CandidatesWanted{id()});
+        next_candidates_wanted_ = now + 2s;
+    }
+    next_dial_ = now + dial_gap;
+}
+
+/// Datagram 1 or 2: HANDSHAKE, and from the responder what it holds (RFC 7574 §3.1.1 allows HAVE).
+void Swarm::send_handshake(TimePoint now, Channel& channel, bool initiator, std::size_t size_max)
+{
+    constexpr std::size_t haves_max = 16;
+    wire::DatagramWriter writer(channel.peer_id, format(), size_max);
+    PPSP_ASSERT(
+        writer.add(wire::Handshake{channel.own_id, handshake_options(metadata_, initiator)}));
+    if (!initiator && store_) {
+        auto const held = store_->have().intervals();
+        std::size_t const count = std::min(held.size(), haves_max);
+        for (ChunkRange const& range : held.last(count)) {
+            if (!writer.add(wire::Have{range})) {
+                break;
+            }
+        }
+    }
+    if (!initiator && channel.choked_by_us && !writer.add(wire::Choke{})) {
+        channel.control.choke = true; // goes with datagram 4
+    }
+    channel.handshake.datagram = writer.take();
+    channel.handshake.sends = 1;
+    channel.handshake.resend_at = now + handshake_again;
+    std::vector<ByteVector> datagrams{channel.handshake.datagram};
+    flush(now, channel, datagrams);
+}
+
+/// True if datagram 1 needs no new channel: it is a repetition, which gets the same answer
+/// (trap T24), or both ends dialled each other and ours stays, the one whose initiator's number is
+/// larger (protocols.md §2.5).
+bool Swarm::superfluous(TimePoint now, Endpoint const& from, ChannelId source, std::size_t size)
+{
+    for (auto const& channel : channels_) {
+        if (channel->endpoint != from || channel->state == ChannelState::closed) {
+            continue;
+        }
+        if (channel->peer_id == source && !channel->initiator) {
+            if (channel->state == ChannelState::half_open &&
+                channel->handshake.datagram.size() <= amplification_max * size) {
+                std::vector<ByteVector> datagrams{channel->handshake.datagram};
+                flush(now, *channel, datagrams);
+            }
+            return true;
+        }
+        if (channel->state == ChannelState::wait_reply) {
+            if (to_number(channel->own_id) > to_number(source)) {
+                return true;
+            }
+            channel->state = ChannelState::closed;
+        }
+    }
+    return false;
+}
+
+void Swarm::on_initiation(TimePoint now, Endpoint const& from, wire::Handshake const& handshake,
+                          wire::DatagramReader& reader, Bytes datagram)
+{
+    AddressScope const scope = from.scope();
+    bool const plausible = to_number(handshake.source) != 0 && scope != AddressScope::multicast &&
+                           scope != AddressScope::unspecified && from.port() != 0;
+    if (!plausible || choice_.banned(now, from)) {
+        return;
+    }
+    auto const profile = check_handshake(metadata_, handshake.options, true);
+    if (!profile || superfluous(now, from, handshake.source, datagram.size())) {
+        return;
+    }
+    if (channels_.size() >= services_.config.neighbours_max) {
+        return;
+    }
+    Channel& channel = add_channel(now, from);
+    channel.peer_id = handshake.source;
+    channel.profile = *profile;
+    channel.has = PeerAvailability{profile->discard_window_chunks};
+    channel.state = ChannelState::half_open;
+    channel.choked_by_us = !uploads();
+    figures_.wire_bytes_in += datagram.size();
+    // What may ride in datagram 1 is minor: HAVE and REQUEST (§3.1.1).
+    for (auto message = reader.next(); message && *message; message = reader.next()) {
+        on_message(now, channel, **message);
+    }
+    send_handshake(now, channel, false,
+                   std::min(handshake_size_max, amplification_max * datagram.size()));
+}
+
+void Swarm::on_handshake(TimePoint now, Channel& channel, wire::Handshake const& handshake)
+{
+    if (to_number(handshake.source) == 0) {
+        close(now, channel, "closed by the neighbour", false);
+        return;
+    }
+    if (channel.state != ChannelState::wait_reply) {
+        return; // datagram 2 came twice
+    }
+    auto const profile = check_handshake(metadata_, handshake.options, false);
+    if (!profile) {
+        channel.peer_id = handshake.source;
+        close(now, channel, "handshake does not fit the swarm", true);
+        return;
+    }
+    channel.peer_id = handshake.source;
+    channel.profile = *profile;
+    channel.has = PeerAvailability{profile->discard_window_chunks};
+    if (!channel.rtt.has_sample() && channel.handshake.sends == 1) {
+        channel.rtt.on_sample(now - channel.handshake.started);
+    }
+    opened(now, channel);
+}
+
+void Swarm::opened(TimePoint now, Channel& channel)
+{
+    channel.state = ChannelState::open;
+    channel.progress = now;
+    channel.rate_since = now;
+    choice_.on_opened(channel.endpoint);
+    // A restarted neighbour took a new number: its old conversation is over (trap T24).
+    for (auto const& other : channels_) {
+        if (other.get() != &channel && other->endpoint == channel.endpoint && other->is_open()) {
+            close(now, *other, "replaced by a newer conversation", false);
+        }
+    }
+    if (!uploads()) {
+        channel.choked_by_us = true;
+        channel.control.choke = true;
+    }
+    if (channel.initiator && store_ && !channel.profile.is_source()) {
+        auto const held = store_->have().intervals();
+        for (ChunkRange const& range : held.last(std::min<std::size_t>(held.size(), 16))) {
+            channel.control.haves.push_back(range);
+        }
+    }
+    ask_pex(now, channel);
+    // Datagram 3 goes at once, so that the other side has no half-open state (PP-12.1.2-a).
+    std::vector<ByteVector> datagrams;
+    builder().control(channel, datagrams);
+    if (datagrams.empty()) {
+        wire::DatagramWriter keepalive(channel.peer_id, format(), 4);
+        datagrams.push_back(keepalive.take());
+    }
+    flush(now, channel, datagrams);
+    fetch_wanted_ = true;
+    emit(now, NeighbourOpened{channel.endpoint, channel.profile.is_source()});
+}
+
+void Swarm::close(TimePoint now, Channel& channel, std::string_view why, bool say_goodbye)
+{
+    if (channel.state == ChannelState::closed) {
+        return;
+    }
+    if (say_goodbye && to_number(channel.peer_id) != 0) {
+        wire::DatagramWriter writer(channel.peer_id, format(), 64);
+        PPSP_ASSERT(writer.add(closing_handshake()));
+        std::vector<ByteVector> datagrams{writer.take()};
+        flush(now, channel, datagrams);
+    }
+    bool const was_open = channel.is_open();
+    channel.state = ChannelState::closed;
+    picker_->on_parent_gone(key_of(channel));
+    slots_.release(key_of(channel));
+    fetch_wanted_ = true;
+    if (was_open) {
+        emit(now, NeighbourClosed{channel.endpoint, why});
+    }
+}
+
+void Swarm::punish(TimePoint now, Channel& channel, BanReason reason)
+{
+    choice_.ban(now, channel.endpoint);
+    figures_.banned_peers += 1;
+    emit(now, NeighbourBanned{channel.endpoint, reason});
+    // RFC 7574 §3: stop talking; silence is the error.
+    close(now, channel, "sent what does not verify", false);
+}
+
+void Swarm::remove_closed(TimePoint)
+{
+    std::erase_if(channels_, [this](auto const& channel) {
+        if (channel->state != ChannelState::closed) {
+            return false;
+        }
+        services_.channels.remove(channel->own_id);
+        return true;
+    });
+}
+
+void Swarm::look_after_handshake(TimePoint now, Channel& channel)
+{
+    if (channel.state == ChannelState::half_open) {
+        if (now - channel.handshake.started > half_open_max) {
+            channel.state = ChannelState::closed;
+        }
+        return;
+    }
+    if (now - channel.handshake.started > handshake_give_up) {
+        choice_.on_failed(now, channel.endpoint);
+        channel.state = ChannelState::closed;
+        return;
+    }
+    if (now >= channel.handshake.resend_at) {
+        std::vector<ByteVector> datagrams{channel.handshake.datagram};
+        channel.handshake.resend_at = now + handshake_again * (1 << channel.handshake.sends);
+        channel.handshake.sends += 1;
+        flush(now, channel, datagrams);
+    }
+}
+
+void Swarm::look_after(TimePoint now, Channel& channel)
+{
+    Liveness& live = channel.liveness;
+    bool const silent = now - live.received > silence_max && live.sent_since_received >= 3;
+    bool const ignored = live.asked_since && now - *live.asked_since > unanswered_max &&
+                         live.sent_since_received >= 3;
+    if (silent || ignored || channel.timeouts_in_a_row >= timeouts_max) {
+        choice_.on_failed(now, channel.endpoint);
+        close(now, channel, "does not answer", true);
+        return;
+    }
+    if (channel.marks.bad_chunks >= bad_chunks_max) {
+        punish(now, channel, BanReason::bad_chunks);
+    } else if (channel.marks.bad_signatures >= bad_signatures_max) {
+        punish(now, channel, BanReason::bad_signatures);
+    } else if (channel.marks.bad_datagrams >= bad_datagrams_max) {
+        punish(now, channel, BanReason::bad_messages);
+    } else if (now >= live.keepalive_at) {
+        wire::DatagramWriter keepalive(channel.peer_id, format(), 4);
+        std::vector<ByteVector> datagrams{keepalive.take()};
+        flush(now, channel, datagrams);
+    }
+    channel.scratch.expire(now);
+    if (now - channel.rate_since >= 1s) {
+        double const seconds = static_cast<double>((now - channel.rate_since).count()) / 1e6;
+        double const rate = static_cast<double>(channel.rate_bytes) / seconds;
+        channel.bytes_per_second =
+            channel.bytes_per_second > 0 ? channel.bytes_per_second * 0.7 + rate * 0.3 : rate;
+        channel.rate_bytes = 0;
+        channel.rate_since = now;
+    }
+}
+
+/// Peers that exchanged messages lately (PP-3.10.1-a), and to a public asker only public ones
+/// (PP-8.13-a).
+void Swarm::answer_pex(TimePoint now, Channel& channel)
+{
+    if (!services_.config.pex || now < channel.pex_answer_at) {
+        return;
+    }
+    channel.pex_answer_at = now + pex_gap;
+    bool const asker_is_public = channel.endpoint.scope() == AddressScope::global;
+    std::vector<Endpoint> peers;
+    for (auto const& other : channels_) {
+        bool const recent = other->is_open() && now - other->liveness.received <= pex_recent;
+        AddressScope const scope = other->endpoint.scope();
+        bool const private_scope = scope != AddressScope::global;
+        bool const local_only =
+            scope == AddressScope::link_local ||
+            (scope == AddressScope::loopback && channel.endpoint.scope() != AddressScope::loopback);
+        if (other.get() != &channel && recent && !local_only &&
+            !(asker_is_public && private_scope)) {
+            peers.push_back(other->endpoint);
+        }
+    }
+    rng_.shuffle(std::span{peers});
+    peers.resize(std::min(peers.size(), pex_peers_max));
+    channel.control.pex_peers = std::move(peers);
+}
+
+void Swarm::ask_pex(TimePoint now, Channel& channel)
+{
+    bool const enough = channels_.size() >= services_.config.neighbours_target;
+    if (!services_.config.pex || is_source() || enough || now < channel.pex_ask_at ||
+        !channel.profile.supports(wire::MessageType::pex_req)) {
+        return;
+    }
+    channel.control.pex_request = true;
+    channel.pex_ask_at = now + pex_gap + Duration{rng_.between(0, pex_gap.count())};
+}
+
+void Swarm::housekeeping(TimePoint now)
+{
+    for (std::size_t i = 0; i < channels_.size(); ++i) {
+        Channel& channel = *channels_[i];
+        if (channel.is_open()) {
+            look_after(now, channel);
+            ask_pex(now, channel);
+        } else if (channel.state != ChannelState::closed) {
+            look_after_handshake(now, channel);
+        }
+    }
+    update_budget(now);
+    probe_jump(now);
+    next_housekeeping_ = now + housekeeping_gap;
+}
+
+void Swarm::leave(TimePoint now)
+{
+    for (auto const& channel : channels_) {
+        close(now, *channel, "leaving", true);
+    }
+    remove_closed(now);
+}
+
+std::size_t Swarm::half_open_count() const
+{
+    return static_cast<std::size_t>(
+        std::count_if(channels_.begin(), channels_.end(), [](auto const& channel) {
+            return channel->state == ChannelState::half_open;
+        }));
+}
+
+std::size_t Swarm::half_open_count(Endpoint const& address) const
+{
+    return static_cast<std::size_t>(
+        std::count_if(channels_.begin(), channels_.end(), [&](auto const& channel) {
+            return channel->state == ChannelState::half_open &&
+                   channel->endpoint.same_address(address);
+        }));
+}
+
+Channel* Swarm::channel_of(PeerKey key)
+{
+    Channel* const channel =
+        services_.channels.find(ChannelId{static_cast<std::uint32_t>(key)}).channel;
+    return channel != nullptr && channel->is_open() ? channel : nullptr;
+}
+
+Channel const* Swarm::channel_of(PeerKey key) const
+{
+    Channel const* const channel =
+        services_.channels.find(ChannelId{static_cast<std::uint32_t>(key)}).channel;
+    return channel != nullptr && channel->is_open() ? channel : nullptr;
+}
+
+void Swarm::emit(TimePoint now, Event const& event)
+{
+    services_.ports.events.on_event(now, id(), event);
+}
+
+} // namespace ppsp::peer

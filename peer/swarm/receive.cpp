@@ -1,0 +1,337 @@
+#include "peer/swarm/swarm.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace ppsp::peer {
+namespace {
+
+/// Signatures checked per second over all neighbours: a 5 Mbit/s stream needs 19 (§2.4).
+constexpr std::uint32_t signature_checks_per_second_max = 200;
+/// A HAVE may run ahead of the newest proven unit by that much before it is doubted.
+constexpr UnitIndex believable_ahead = 64;
+/// Held chunks that one datagram can ask for: half a minute at 1 Mbit/s. Bounds its cost.
+constexpr std::uint32_t requested_chunks_per_datagram_max = 4096;
+
+template <typename... Visitors>
+struct Overloaded : Visitors... {
+    using Visitors::operator()...;
+};
+
+} // namespace
+
+void Swarm::on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& reader,
+                        std::size_t size)
+{
+    figures_.wire_bytes_in += size;
+    channel.liveness.received = now;
+    channel.liveness.sent_since_received = 0;
+    channel.liveness.asked_since.reset();
+    if (channel.state == ChannelState::half_open) {
+        opened(now, channel); // our number came back: the address is real
+    }
+    request_budget_ = requested_chunks_per_datagram_max;
+    for (;;) {
+        auto const message = reader.next();
+        if (!message) {
+            figures_.bad_datagrams += 1;
+            channel.marks.bad_datagrams += 1;
+            break;
+        }
+        if (!*message || channel.state == ChannelState::closed) {
+            break;
+        }
+        on_message(now, channel, **message);
+    }
+    if (auto const unit = std::exchange(channel.scratch.touched, std::nullopt); unit && store_) {
+        retry_pending(now, channel, *unit);
+    }
+}
+
+void Swarm::on_message(TimePoint now, Channel& channel, wire::Message const& message)
+{
+    if (auto const* handshake = std::get_if<wire::Handshake>(&message)) {
+        on_handshake(now, channel, *handshake);
+        return;
+    }
+    // Before datagram 2 nothing but a HANDSHAKE counts; in datagram 1 only minor payload does.
+    bool const minor = std::holds_alternative<wire::Have>(message) ||
+                       std::holds_alternative<wire::Request>(message) ||
+                       std::holds_alternative<wire::Choke>(message);
+    if (!channel.is_open() && !(channel.state == ChannelState::half_open && minor)) {
+        return;
+    }
+    std::visit(
+        Overloaded{
+            [](wire::Handshake const&) {},
+            [&](wire::Data const& data) { on_data(now, channel, data); },
+            [&](wire::Ack const& ack) { on_ack(now, channel, ack); },
+            [&](wire::Have const& have) { on_have(now, channel, have.chunks); },
+            [&](wire::Integrity const& integrity) { on_integrity(now, channel, integrity); },
+            [&](wire::SignedIntegrity const& munro) { on_signed_integrity(now, channel, munro); },
+            [&](wire::Request const& request) { on_request(now, channel, request.chunks); },
+            [&](wire::Cancel const& cancel) { channel.requests.cancel(cancel.chunks); },
+            [&](wire::Choke const&) {
+                channel.chokes_us = true;
+                channel.asked.clear();
+                picker_->on_parent_gone(key_of(channel));
+                fetch_wanted_ = true;
+            },
+            [&](wire::Unchoke const&) {
+                channel.chokes_us = false;
+                fetch_wanted_ = true;
+            },
+            [&](wire::PexRequest const&) { answer_pex(now, channel); },
+            [&](wire::PexResponse const& response) {
+                // A private address from the public Internet leads nowhere, or to a victim.
+                bool const foreign = channel.endpoint.scope() == AddressScope::global &&
+                                     response.peer.scope() != AddressScope::global;
+                if (services_.config.pex && !foreign) {
+                    choice_.add(now, response.peer);
+                }
+            },
+            [](wire::PexCertificate const&) {},
+        },
+        message);
+}
+
+void Swarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
+{
+    channel.requests.cancel(chunks);
+    if (!store_) {
+        if (channel.has.add(chunks)) {
+            fetch_wanted_ = true;
+        }
+        return;
+    }
+    UnitGrid const& grid = store_->grid();
+    UnitIndex const last = grid.unit_of(chunks.last);
+    auto const newest = store_->newest();
+    if (newest && last > *newest + believable_ahead) {
+        jump_ = Jump{key_of(channel), last};
+        return;
+    }
+    std::vector<ChunkRange> const fresh = channel.has.chunks().missing(chunks);
+    if (!channel.has.add(chunks)) {
+        channel.marks.bad_datagrams += 1;
+        return;
+    }
+    channel.needs_munro = false;
+    if (!newest || is_source()) {
+        return;
+    }
+    signs_.note(now, last);
+    for (ChunkRange const& range : fresh) {
+        UnitIndex unit = grid.unit_of(range.first);
+        UnitIndex const end = grid.unit_of(range.last);
+        unit = std::max(unit, end > believable_ahead ? end - believable_ahead : 0);
+        for (; unit <= end; ++unit) {
+            if (channel.has.has(grid.chunks(unit))) {
+                picker_->on_announced(now, key_of(channel), unit, *this);
+            }
+        }
+    }
+    fetch_wanted_ = true;
+}
+
+void Swarm::on_integrity(TimePoint now, Channel& channel, wire::Integrity const& integrity)
+{
+    integrity::NodeHash const node{integrity.chunks, integrity::Hash{integrity.hash}};
+    channel.scratch.last_hash = node;
+    if (!store_) {
+        return;
+    }
+    UnitIndex const unit = store_->grid().unit_of(integrity.chunks.first);
+    if (unit != store_->grid().unit_of(integrity.chunks.last) || store_->complete(unit)) {
+        return;
+    }
+    Scratch::Entry& entry = channel.scratch.entry(now, unit);
+    Scratch::add_hash(entry, node);
+    channel.scratch.touched = unit;
+}
+
+void Swarm::on_signed_integrity(TimePoint now, Channel& channel, wire::SignedIntegrity const& munro)
+{
+    if (is_source()) {
+        return;
+    }
+    bool const known =
+        units_proven_ && store_->find(store_->grid().unit_of(munro.chunks.first)) != nullptr;
+    if (known) {
+        channel.needs_munro = false;
+        return;
+    }
+    auto const hash = channel.scratch.last_hash; // by value: learning the units clears the scratch
+    auto const use =
+        playout_.begun() ? integrity::MunroUse::verification : integrity::MunroUse::tune_in;
+    if (!hash || hash->chunks != munro.chunks ||
+        munros_.check(munro.chunks, munro.signed_at, hash->hash, utc(now), use) !=
+            integrity::MunroVerdict::acceptable) {
+        return;
+    }
+    std::int64_t const second = now.time_since_epoch() / 1s;
+    if (second != signature_second_) {
+        signature_second_ = second;
+        signature_checks_ = 0;
+    }
+    if (++signature_checks_ > signature_checks_per_second_max) {
+        return;
+    }
+    ByteVector const input = integrity::munro_signature_input(format().addressing, munro.chunks,
+                                                              munro.signed_at, hash->hash);
+    if (!services_.ports.checker.check(id(), input, munro.signature)) {
+        figures_.bad_signatures += 1;
+        channel.marks.bad_signatures += 1;
+        return;
+    }
+    munros_.accept(munro.chunks, munro.signed_at, hash->hash);
+    accept_munro(now, channel, munro, hash->hash);
+}
+
+void Swarm::accept_munro(TimePoint now, Channel& channel, wire::SignedIntegrity const& munro,
+                         integrity::Hash const& hash)
+{
+    auto const chunks_per_unit = static_cast<std::uint32_t>(munro.chunks.count());
+    if (!units_proven_) {
+        learn_units(now, chunks_per_unit, true);
+    }
+    UnitIndex const unit = store_->grid().unit_of(munro.chunks.first);
+    auto const newest_before = store_->newest();
+    StoredUnit* const stored =
+        store_->open(unit, integrity::UnitTree{munro.chunks.first, chunks_per_unit, hash},
+                     munro.signed_at, munro.signature);
+    if (stored == nullptr) {
+        return;
+    }
+    clock_.on_munro(now, unit, from_ntp(munro.signed_at, utc(now)));
+    signs_.note(now, unit);
+    if (!newest_before || unit > *newest_before) {
+        newest_changed_ = now;
+    }
+    channel.needs_munro = false;
+    fetch_wanted_ = true;
+    retry_pending(now, channel, unit);
+}
+
+/// The size of a unit is known: there can be a store. A size that was only hinted at gives way to
+/// a proven one.
+void Swarm::learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool proven)
+{
+    bool const fits = std::has_single_bit(chunks_per_unit) && chunks_per_unit >= 2 &&
+                      chunks_per_unit <= unit_chunks_max;
+    if (!fits) {
+        return;
+    }
+    units_proven_ = units_proven_ || proven;
+    if (store_ && store_->grid().chunks_per_unit() == chunks_per_unit) {
+        return;
+    }
+    auto const window =
+        static_cast<std::uint32_t>(config_.discard_window / config_.unit_duration) + 2;
+    store_.emplace(UnitGrid{chunks_per_unit}, config_.chunk_size, window);
+    signs_.clear();
+    for (auto const& channel : channels_) {
+        // What was sorted by units of another size means nothing.
+        channel->scratch = Scratch{};
+        channel->asked.clear();
+        channel->requests.clear();
+    }
+    newest_changed_ = now;
+    if (!is_source()) {
+        metadata_.discard_window_chunks = std::uint64_t{window} * chunks_per_unit;
+    }
+}
+
+void Swarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
+{
+    ChunkId const chunk = data.chunks.first;
+    if (data.chunks.count() != 1 || data.payload.size() != config_.chunk_size) {
+        channel.marks.bad_datagrams += 1;
+        return;
+    }
+    if (!store_ || is_source()) {
+        return;
+    }
+    channel.asked.remove(single(chunk));
+    channel.rate_bytes += data.payload.size();
+    UnitIndex const unit = store_->grid().unit_of(chunk);
+    Duration const delay{utc(now) - data.sent_at};
+    if (unit < store_->oldest_kept() || store_->has(chunk)) {
+        figures_.duplicate_bytes += data.payload.size();
+        channel.acks.add(now, chunk, delay);
+        return;
+    }
+    PendingChunk pending{chunk, ByteVector(data.payload.begin(), data.payload.end()), delay};
+    if (StoredUnit* stored = store_->find(unit)) {
+        verify_chunk(now, channel, *stored, std::move(pending));
+    } else if (auto const newest = store_->newest();
+               !newest || unit <= *newest + believable_ahead) {
+        Scratch::add_chunk(channel.scratch.entry(now, unit), std::move(pending));
+    }
+}
+
+void Swarm::verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk chunk)
+{
+    static std::vector<integrity::NodeHash> const nothing;
+    integrity::Hasher& hasher = services_.ports.hasher;
+    Scratch::Entry* const entry = channel.scratch.find(unit.index);
+    auto const& offered = entry != nullptr ? entry->hashes : nothing;
+    integrity::Hash const leaf = hasher.leaf(chunk.payload);
+    switch (unit.tree.verify(hasher, chunk.chunk, leaf, offered)) {
+    case integrity::UnitTree::Verdict::verified:
+        accept_chunk(now, channel, unit, chunk);
+        return;
+    case integrity::UnitTree::Verdict::missing_hash:
+        Scratch::add_chunk(channel.scratch.entry(now, unit.index), std::move(chunk));
+        return;
+    case integrity::UnitTree::Verdict::mismatch:
+        figures_.bad_chunks += 1;
+        channel.marks.bad_chunks += 1;
+        channel.scratch.erase(unit.index);
+        fetch_wanted_ = true;
+        return;
+    }
+}
+
+void Swarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit,
+                         PendingChunk const& chunk)
+{
+    channel.acks.add(now, chunk.chunk, chunk.one_way_delay);
+    if (!store_->put(unit, chunk.chunk, chunk.payload)) {
+        figures_.duplicate_bytes += chunk.payload.size();
+        return;
+    }
+    channel.needs_munro = false;
+    channel.has.add(single(chunk.chunk));
+    channel.media_bytes_from += chunk.payload.size();
+    (channel.profile.is_source() ? figures_.from_source_bytes : figures_.from_peers_bytes) +=
+        chunk.payload.size();
+    signs_.note(now, unit.index);
+    picker_->on_chunk(now, key_of(channel), unit.index, *this);
+    offer_chunk(now, chunk.chunk);
+    if (store_->complete(unit.index)) {
+        channel.scratch.erase(unit.index);
+        withdraw_rest(unit.index);
+        announce(now, unit.index);
+        fetch_wanted_ = true;
+    }
+}
+
+/// Hashes came that chunks were waiting for.
+void Swarm::retry_pending(TimePoint now, Channel& channel, UnitIndex unit)
+{
+    StoredUnit* const stored = store_->find(unit);
+    Scratch::Entry* const entry = channel.scratch.find(unit);
+    if (stored == nullptr || entry == nullptr || entry->chunks.empty()) {
+        return;
+    }
+    std::vector<PendingChunk> chunks = std::exchange(entry->chunks, {});
+    for (PendingChunk& chunk : chunks) {
+        if (store_->has(chunk.chunk)) {
+            continue;
+        }
+        verify_chunk(now, channel, *stored, std::move(chunk));
+    }
+}
+
+} // namespace ppsp::peer

@@ -1,0 +1,203 @@
+#pragma once
+
+#include "peer/channel/channel.hpp"
+#include "peer/channel/datagram_builder.hpp"
+#include "peer/content/live_clock.hpp"
+#include "peer/content/live_store.hpp"
+#include "peer/engine/outbox.hpp"
+#include "peer/playout/playout.hpp"
+#include "peer/policy/neighbour_choice.hpp"
+#include "peer/policy/picker.hpp"
+#include "peer/policy/uplink.hpp"
+#include "peer/policy/upload_slots.hpp"
+#include "peer/swarm/channel_table.hpp"
+#include "peer/swarm/unit_signs.hpp"
+#include "protocol/base/rng.hpp"
+#include "protocol/integrity/munro_policy.hpp"
+
+#include <map>
+#include <memory>
+
+namespace ppsp::peer {
+
+/// What a swarm shares with the others of its node.
+struct SwarmServices {
+    NodeConfig const& config;
+    Ports& ports;
+    Outbox& outbox;
+    Uplink& uplink;
+    ChannelTable& channels;
+};
+
+/// One live swarm of a node: its neighbours, its content, and the way of a chunk between them.
+/// Written in five files by subject: neighbours (who), receive (what comes in), fetch (what is
+/// asked), serve (what goes out), report (figures).
+class Swarm final : private PickerView {
+public:
+    Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services, Rng rng);
+    ~Swarm() override;
+    Swarm(Swarm const&) = delete;
+    Swarm& operator=(Swarm const&) = delete;
+
+    [[nodiscard]] SwarmId const& id() const { return metadata_.id; }
+    [[nodiscard]] wire::SwarmFormat const& format() const { return metadata_.format; }
+
+    void on_candidates(TimePoint now, std::span<Endpoint const> endpoints);
+    void on_edge(TimePoint now, LiveEdgeFound const& found);
+    void on_unit_cut(TimePoint now, Bytes payload, bool random_access);
+    /// A datagram to channel 0 whose HANDSHAKE names this swarm; `reader` stands behind it.
+    void on_initiation(TimePoint now, Endpoint const& from, wire::Handshake const& handshake,
+                       wire::DatagramReader& reader, Bytes datagram);
+    void on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& reader,
+                     std::size_t size);
+    /// Does what is due, and sends what waits.
+    void advance(TimePoint now);
+    [[nodiscard]] std::optional<TimePoint> deadline() const { return deadline_; }
+    /// Closing handshakes to everybody.
+    void leave(TimePoint now);
+
+    [[nodiscard]] SwarmStatistics statistics(TimePoint now) const;
+    [[nodiscard]] std::vector<NeighbourStatistics> neighbour_statistics() const;
+    [[nodiscard]] std::size_t half_open_count() const;
+    [[nodiscard]] std::size_t half_open_count(Endpoint const& address) const;
+
+private:
+    // neighbours.cpp
+    Channel& add_channel(TimePoint now, Endpoint const& endpoint);
+    void dial(TimePoint now);
+    void send_handshake(TimePoint now, Channel& channel, bool initiator, std::size_t size_max);
+    void on_handshake(TimePoint now, Channel& channel, wire::Handshake const& handshake);
+    bool superfluous(TimePoint now, Endpoint const& from, ChannelId source, std::size_t size);
+    void opened(TimePoint now, Channel& channel);
+    void close(TimePoint now, Channel& channel, std::string_view why, bool say_goodbye);
+    void punish(TimePoint now, Channel& channel, BanReason reason);
+    void remove_closed(TimePoint now);
+    void look_after(TimePoint now, Channel& channel);
+    void look_after_handshake(TimePoint now, Channel& channel);
+    void answer_pex(TimePoint now, Channel& channel);
+    void ask_pex(TimePoint now, Channel& channel);
+    void housekeeping(TimePoint now);
+
+    // receive.cpp
+    void on_message(TimePoint now, Channel& channel, wire::Message const& message);
+    void on_data(TimePoint now, Channel& channel, wire::Data const& data);
+    void on_ack(TimePoint now, Channel& channel, wire::Ack const& ack);
+    void on_have(TimePoint now, Channel& channel, ChunkRange chunks);
+    void on_integrity(TimePoint now, Channel& channel, wire::Integrity const& integrity);
+    void on_signed_integrity(TimePoint now, Channel& channel,
+                             wire::SignedIntegrity const& signed_munro);
+    void accept_munro(TimePoint now, Channel& channel, wire::SignedIntegrity const& signed_munro,
+                      integrity::Hash const& munro);
+    void verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk chunk);
+    void accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk const& chunk);
+    void retry_pending(TimePoint now, Channel& channel, UnitIndex unit);
+    void learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool proven);
+
+    // fetch.cpp
+    void tune_in(TimePoint now);
+    void fetch(TimePoint now);
+    void refresh_parents();
+    void ask(TimePoint now, Ask const& ask);
+    void withdraw(Withdrawal const& withdrawal);
+    [[nodiscard]] std::vector<ChunkRange> requests_of(TimePoint now, Channel& channel,
+                                                      Ask const& ask);
+    void probe_jump(TimePoint now);
+    void withdraw_rest(UnitIndex unit);
+    void play(TimePoint now);
+    [[nodiscard]] std::string stall_cause(UnitIndex unit) const;
+    // PickerView
+    [[nodiscard]] std::span<ParentView const> parents() const override { return parents_; }
+    [[nodiscard]] ChunkMask held_by(PeerKey parent, UnitIndex unit) const override;
+    [[nodiscard]] ChunkMask missing(UnitIndex unit) const override;
+    [[nodiscard]] UnitIndex edge() const override { return signs_.edge().value_or(0); }
+    [[nodiscard]] UnitIndex first_wanted() const override;
+    [[nodiscard]] std::optional<TimePoint> first_sign(UnitIndex unit) const override;
+    [[nodiscard]] std::optional<TimePoint> due(UnitIndex unit) const override;
+
+    // serve.cpp
+    void on_request(TimePoint now, Channel& channel, ChunkRange chunks);
+    void request_chunk(TimePoint now, Channel& channel, ChunkId chunk);
+    void offer_chunk(TimePoint now, ChunkId chunk);
+    void place_first_copies(TimePoint now, UnitIndex unit);
+    void announce(TimePoint now, UnitIndex unit);
+    void update_budget(TimePoint now);
+    void send_control(TimePoint now);
+    void send_data(TimePoint now);
+    bool send_from(TimePoint now, Channel& channel, RequestQueue::Urgency urgency);
+    [[nodiscard]] bool may_send_window(Channel const& channel) const;
+    void send_chunk(TimePoint now, Channel& channel, ChunkId chunk);
+    void flush(TimePoint now, Channel& channel, std::vector<ByteVector>& datagrams);
+    void handle_losses(TimePoint now, Channel& channel);
+    void check_timeout(TimePoint now, Channel& channel);
+    void update_deadline(TimePoint now);
+
+    [[nodiscard]] Channel* channel_of(PeerKey key);
+    [[nodiscard]] Channel const* channel_of(PeerKey key) const;
+    [[nodiscard]] static PeerKey key_of(Channel const& channel)
+    {
+        return PeerKey{to_number(channel.own_id)};
+    }
+    [[nodiscard]] UnixMicros utc(TimePoint now) const
+    {
+        return services_.config.utc_at_zero + now.time_since_epoch().count();
+    }
+    [[nodiscard]] bool is_source() const { return config_.role == Role::source; }
+    [[nodiscard]] bool uploads() const { return services_.config.uplink_bps != std::uint64_t{0}; }
+    [[nodiscard]] DatagramBuilder builder() const;
+    void emit(TimePoint now, Event const& event);
+
+    LiveSwarmConfig config_;
+    SwarmServices services_;
+    integrity::Signer* signer_;
+    SwarmMetadata metadata_;
+    TimePoint joined_;
+    Rng rng_;
+    congestion::LedbatConfig ledbat_config_;
+
+    // neighbours: in the order they came, found by number through the channel table
+    std::vector<std::unique_ptr<Channel>> channels_;
+    NeighbourChoice choice_;
+    TimePoint next_dial_{};
+    TimePoint next_housekeeping_{};
+    TimePoint next_candidates_wanted_{};
+
+    // content
+    std::optional<LiveStore> store_;
+    bool units_proven_ = false; ///< chunks per unit come from a verified munro
+    integrity::MunroPolicy munros_;
+    LiveClock clock_;
+    UnitSigns signs_;
+    UnitIndex next_own_unit_;
+    std::optional<UnitIndex> newest_random_access_; ///< of a source
+    std::uint32_t signature_checks_ = 0;            ///< in the running second
+    std::int64_t signature_second_ = 0;
+
+    // fetching
+    std::unique_ptr<Picker> picker_;
+    std::vector<ParentView> parents_;
+    bool fetch_wanted_ = false;
+    TimePoint last_fetch_{};
+    struct EdgeHint {
+        ChunkId newest{};
+        std::optional<ChunkId> random_access;
+        TimePoint at{};
+    };
+    std::optional<EdgeHint> hint_;
+    struct Jump {
+        PeerKey peer{};
+        UnitIndex unit = 0;
+    };
+    std::optional<Jump> jump_;
+    TimePoint newest_changed_{};
+    Playout playout_;
+
+    // serving
+    UploadSlots slots_;
+    std::uint32_t request_budget_ = 0; ///< chunks that the datagram in hand may still ask for
+    std::size_t turn_ = 0;
+
+    SwarmStatistics figures_;
+    std::optional<TimePoint> deadline_;
+};
+
+} // namespace ppsp::peer

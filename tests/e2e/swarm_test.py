@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Real processes on loopback: a late joiner, a killed viewer, a tracker that goes away and comes
+back; every viewer's bytes are the same."""
+
+import time
+
+from processes import Swarm, check_same_stream, check_starts_at_key_frame
+
+
+def main():
+    with Swarm() as swarm:
+        tracker = swarm.tracker()
+        port = tracker.rsplit(":", 1)[1]
+        link = swarm.broadcast(tracker, "--input", "testsrc:", "--video-kbps", "1000",
+                               "--upload-kbps", "2800")
+        for name in ("a", "b", "c", "d"):
+            swarm.viewer(name, link)
+            time.sleep(0.3)
+        for name in ("a", "b", "c", "d"):
+            swarm.wait_for_output(name, 300_000, 20)
+
+        swarm.kill("a")
+        swarm.kill("tracker")
+        time.sleep(8)
+        swarm.start("tracker", "ppsp-tracker", "--listen", f"127.0.0.1:{port}")
+        swarm.lines("tracker", 1, 10)
+        swarm.viewer("late", link)
+        swarm.wait_for_output("late", 300_000, 40)
+        time.sleep(5)
+
+        reference = swarm.output("b")
+        check_starts_at_key_frame(reference)
+        for name in ("c", "d", "late"):
+            check_same_stream(reference, swarm.output(name), 250_000)
+            check_starts_at_key_frame(swarm.output(name))
+        assert len(swarm.output("late")) < len(reference) * 3 // 4, "the late joiner got old stream"
+
+        from_peers = from_source = 0
+        for name in ("b", "c", "d"):
+            figures = swarm.figures(name)
+            assert figures["stalls"] == 0, (name, figures)
+            assert figures["live_latency_ms"]["p95"] <= 3000, (name, figures)
+            assert figures["startup_ms"] is not None, name
+            assert figures["bad_chunks"] == 0 and figures["banned_peers"] == 0, (name, figures)
+            from_peers += figures["from_peers_bytes"]
+            from_source += figures["from_source_bytes"]
+        assert from_peers > 0, "nobody got anything from a peer"
+        for name in ("b", "c", "d", "late", "source", "tracker"):
+            assert swarm.stop(name) == 0, name
+        for name in ("b", "late", "source"):
+            assert swarm.figures(name).get("final") is True, name
+        print(f"from peers {from_peers}, from source {from_source}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+#include "protocol/base/range_set.hpp"
+#include "tests/support/properties.hpp"
+
+#include <limits>
+#include <set>
+
+namespace ppsp {
+namespace {
+
+constexpr std::uint64_t universe = 48;
+constexpr ChunkId highest{std::numeric_limits<std::uint64_t>::max()};
+
+ChunkRange range(std::uint64_t first, std::uint64_t last)
+{
+    return {ChunkId{first}, ChunkId{last}};
+}
+
+/// The same promises, kept the slow way: one element per chunk.
+class Model {
+public:
+    void add(ChunkRange added)
+    {
+        for (auto id = to_number(added.first); id <= to_number(added.last); ++id) {
+            ids_.insert(id);
+        }
+    }
+    void remove(ChunkRange removed)
+    {
+        for (auto id = to_number(removed.first); id <= to_number(removed.last); ++id) {
+            ids_.erase(id);
+        }
+    }
+    void trim_below(ChunkId first) { ids_.erase(ids_.begin(), ids_.lower_bound(to_number(first))); }
+    [[nodiscard]] bool contains(std::uint64_t id) const { return ids_.contains(id); }
+    [[nodiscard]] std::size_t size() const { return ids_.size(); }
+    [[nodiscard]] std::size_t count_in(ChunkRange part) const
+    {
+        return static_cast<std::size_t>(std::distance(ids_.lower_bound(to_number(part.first)),
+                                                      ids_.upper_bound(to_number(part.last))));
+    }
+    [[nodiscard]] std::vector<ChunkRange> runs(ChunkRange part, bool present) const
+    {
+        std::vector<ChunkRange> found;
+        for (auto id = to_number(part.first); id <= to_number(part.last); ++id) {
+            if (contains(id) != present) {
+                continue;
+            }
+            if (!found.empty() && found.back().last + 1 == ChunkId{id}) {
+                found.back().last = ChunkId{id};
+            } else {
+                found.push_back(single(ChunkId{id}));
+            }
+        }
+        return found;
+    }
+
+private:
+    std::set<std::uint64_t> ids_;
+};
+
+ChunkRange any_range()
+{
+    auto const a = *rc::gen::inRange<std::uint64_t>(0, universe);
+    auto const b = *rc::gen::inRange<std::uint64_t>(0, universe);
+    return range(std::min(a, b), std::max(a, b));
+}
+
+void change_both(RangeSet& set, Model& model)
+{
+    auto const changed = any_range();
+    switch (*rc::gen::inRange(0, 5)) {
+    case 0:
+        set.remove(changed);
+        model.remove(changed);
+        return;
+    case 1:
+        set.trim_below(changed.first);
+        model.trim_below(changed.first);
+        return;
+    default: // adds more often, so that there is something to take away
+        set.add(changed);
+        model.add(changed);
+        return;
+    }
+}
+
+void compare(RangeSet const& set, Model const& model)
+{
+    auto const all = model.runs(range(0, universe), true);
+    auto const intervals = set.intervals();
+    RC_ASSERT(std::equal(all.begin(), all.end(), intervals.begin(), intervals.end()));
+    RC_ASSERT(set.interval_count() == all.size());
+    RC_ASSERT(set.chunk_count() == model.size());
+    RC_ASSERT(set.empty() == all.empty());
+    if (!all.empty()) {
+        RC_ASSERT(set.first() == all.front().first);
+        RC_ASSERT(set.last() == all.back().last);
+    }
+    for (std::uint64_t id = 0; id <= universe; ++id) {
+        RC_ASSERT(set.contains(ChunkId{id}) == model.contains(id));
+        auto const around = set.interval_around(ChunkId{id});
+        RC_ASSERT(around.has_value() == model.contains(id));
+        if (around) {
+            RC_ASSERT(std::find(all.begin(), all.end(), *around) != all.end());
+            RC_ASSERT(around->contains(ChunkId{id}));
+        }
+    }
+    auto const part = any_range();
+    RC_ASSERT(set.contains(part) == (model.count_in(part) == part.count()));
+    RC_ASSERT(set.overlaps(part) == (model.count_in(part) > 0));
+    RC_ASSERT(set.missing(part) == model.runs(part, false));
+}
+
+RC_GTEST_PROP(BaseRangeSet, behaves_like_a_set_of_chunks, ())
+{
+    RangeSet set;
+    Model model;
+    int const steps = *rc::gen::inRange(0, 24);
+    for (int i = 0; i < steps; ++i) {
+        change_both(set, model);
+        compare(set, model);
+    }
+    set.clear();
+    RC_ASSERT(set.empty());
+}
+
+TEST(Ppspp, S4_3_1_a_interval_around_a_chunk)
+{
+    RangeSet set;
+    set.add(range(3, 4));
+    set.add(range(6, 9));
+    EXPECT_EQ(set.interval_around(ChunkId{6}), range(6, 9));
+    EXPECT_EQ(set.interval_around(ChunkId{5}), std::nullopt);
+    set.add(single(ChunkId{5})); // touches both neighbours
+    EXPECT_EQ(set.interval_around(ChunkId{5}), range(3, 9));
+    EXPECT_EQ(set.interval_count(), 1u);
+}
+
+TEST(BaseRangeSet, ends_of_the_number_space)
+{
+    RangeSet set;
+    set.add(single(highest));
+    set.add(single(ChunkId{0}));
+    EXPECT_EQ(set.interval_count(), 2u);
+    EXPECT_EQ(set.missing({ChunkId{0}, highest}), (std::vector{range(1, to_number(highest) - 1)}));
+    set.add(single(highest - 1));
+    EXPECT_EQ(set.interval_count(), 2u);
+    EXPECT_EQ(set.interval_around(highest), (ChunkRange{highest - 1, highest}));
+    set.remove(single(highest));
+    EXPECT_FALSE(set.contains(highest));
+    EXPECT_TRUE(set.contains(highest - 1));
+    set.trim_below(highest);
+    EXPECT_TRUE(set.empty());
+}
+
+} // namespace
+} // namespace ppsp

@@ -1,0 +1,193 @@
+#include "protocol/congestion/ledbat.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+// Needs the two above.
+#include <rapidcheck/gtest.h>
+
+namespace ppsp::congestion {
+namespace {
+
+constexpr std::uint32_t mss_bytes = 1000;
+
+struct Event {
+    enum class Kind { ack, loss, timeout };
+    Kind kind = Kind::ack;
+    std::int64_t wait_us = 0;
+    std::vector<std::int64_t> delays_us;
+    std::size_t acked = 0;
+    std::size_t flight = 0;
+    std::int64_t rtt_us = 0;
+};
+
+std::ostream& operator<<(std::ostream& out, Event const& event)
+{
+    return out << "{kind " << static_cast<int>(event.kind) << " after " << event.wait_us
+               << " us, acked " << event.acked << " of " << event.flight << ", rtt " << event.rtt_us
+               << " us, " << event.delays_us.size() << " samples}";
+}
+
+rc::Gen<Event> any_event(rc::Gen<std::int64_t> const& delay)
+{
+    using rc::gen::inRange;
+    auto const kind = rc::gen::weightedElement<Event::Kind>(
+        {{8, Event::Kind::ack}, {1, Event::Kind::loss}, {1, Event::Kind::timeout}});
+    return rc::gen::build<Event>(
+        rc::gen::set(&Event::kind, kind),
+        rc::gen::set(&Event::wait_us, inRange<std::int64_t>(0, 90'000'000)),
+        rc::gen::set(&Event::delays_us, rc::gen::container<std::vector<std::int64_t>>(delay)),
+        rc::gen::set(&Event::acked, inRange<std::size_t>(0, 20'000)),
+        rc::gen::set(&Event::flight, inRange<std::size_t>(0, 200'000)),
+        rc::gen::set(&Event::rtt_us, inRange<std::int64_t>(0, 2'000'000)));
+}
+
+rc::Gen<std::vector<Event>> events_with(rc::Gen<std::int64_t> const& delay)
+{
+    return rc::gen::container<std::vector<Event>>(any_event(delay));
+}
+
+LedbatConfig any_config()
+{
+    LedbatConfig config;
+    config.mss_bytes = mss_bytes;
+    config.init_window_mss = *rc::gen::inRange<std::uint32_t>(2, 100);
+    config.target = Duration{*rc::gen::inRange<std::int64_t>(1, 100'001)};
+    config.gain = *rc::gen::inRange(1, 101) / 100.0;
+    config.base_history_minutes = *rc::gen::inRange<std::uint32_t>(1, 11);
+    config.current_filter_max = *rc::gen::inRange<std::uint32_t>(1, 9);
+    config.slow_start = *rc::gen::arbitrary<bool>();
+    config.rtt_guard_targets = *rc::gen::element(0.0, 4.0);
+    return config;
+}
+
+void apply(Ledbat& ledbat, Event const& event, TimePoint now, std::int64_t offset_us = 0)
+{
+    Duration const rtt{event.rtt_us};
+    std::vector<Duration> delays;
+    for (std::int64_t const delay_us : event.delays_us) {
+        delays.emplace_back(delay_us + offset_us);
+    }
+    switch (event.kind) {
+    case Event::Kind::ack:
+        ledbat.on_ack(now, delays, event.acked, event.flight, rtt);
+        break;
+    case Event::Kind::loss:
+        ledbat.on_loss(now, rtt);
+        break;
+    case Event::Kind::timeout:
+        ledbat.on_timeout(now);
+        break;
+    }
+}
+
+RC_GTEST_PROP(LedbatProperty, the_window_keeps_its_bounds_whatever_a_peer_reports, ())
+{
+    LedbatConfig const config = any_config();
+    Ledbat ledbat{config};
+    TimePoint now{};
+    double const window_min = config.min_window_mss * static_cast<double>(mss_bytes);
+    for (Event const& event : *events_with(rc::gen::arbitrary<std::int64_t>())) {
+        now += Duration{event.wait_us};
+        apply(ledbat, event, now);
+        RC_ASSERT(ledbat.window_bytes() >= mss_bytes);
+        RC_ASSERT(ledbat.queuing_delay() >= Duration::zero());
+        RC_ASSERT(ledbat.off_target() <= 1.0);
+        if (event.kind == Event::Kind::ack) {
+            double const headroom =
+                ledbat.in_slow_start()
+                    ? std::max<double>(mss_bytes, static_cast<double>(event.acked))
+                    : config.allowed_increase_mss * mss_bytes;
+            double const cap = static_cast<double>(event.flight) + headroom;
+            RC_ASSERT(ledbat.window_bytes() <= std::max(cap, window_min));
+            RC_ASSERT(ledbat.window_bytes() >= window_min);
+        }
+    }
+}
+
+RC_GTEST_PROP(LedbatProperty, an_ack_grows_the_window_by_no_more_than_tcp_would, ())
+{
+    LedbatConfig config = any_config();
+    config.slow_start = false;
+    Ledbat ledbat{config};
+    TimePoint now{};
+    double const window_min = config.min_window_mss * static_cast<double>(mss_bytes);
+    for (Event const& event : *events_with(rc::gen::arbitrary<std::int64_t>())) {
+        now += Duration{event.wait_us};
+        double const before = ledbat.window_bytes();
+        apply(ledbat, event, now);
+        double const reno = static_cast<double>(event.acked) * mss_bytes / before;
+        RC_ASSERT(ledbat.window_bytes() <= std::max(before + reno * 1.000001, window_min));
+    }
+}
+
+RC_GTEST_PROP(LedbatProperty, losses_halve_at_most_once_per_round_trip, ())
+{
+    LedbatConfig const config = any_config();
+    Ledbat ledbat{config};
+    Duration const rtt{*rc::gen::inRange<std::int64_t>(1, 1'000'000)};
+    double const initial = ledbat.window_bytes();
+    double const window_min = config.min_window_mss * static_cast<double>(mss_bytes);
+    TimePoint now{};
+    TimePoint next_halving{};
+    double expected = initial;
+    for (auto const wait_us : *rc::gen::container<std::vector<std::int64_t>>(
+             rc::gen::inRange<std::int64_t>(0, 500'000))) {
+        now += Duration{wait_us};
+        if (now >= next_halving) {
+            expected = std::max(expected / 2.0, window_min);
+            next_halving = now + rtt;
+        }
+        ledbat.on_loss(now, rtt);
+        RC_ASSERT(ledbat.window_bytes() == expected);
+    }
+}
+
+RC_GTEST_PROP(LedbatProperty, the_offset_between_two_clocks_does_not_matter, ())
+{
+    constexpr std::int64_t century_us = 3'155'760'000'000'000;
+    LedbatConfig const config = any_config();
+    auto const offset_us = *rc::gen::inRange<std::int64_t>(-century_us, century_us);
+    Ledbat ledbat{config};
+    Ledbat shifted{config};
+    TimePoint now{};
+    for (Event const& event : *events_with(rc::gen::inRange<std::int64_t>(0, 3'000'000))) {
+        now += Duration{event.wait_us};
+        apply(ledbat, event, now);
+        apply(shifted, event, now, offset_us);
+        RC_ASSERT(shifted.queuing_delay() == ledbat.queuing_delay());
+        RC_ASSERT(shifted.window_bytes() == ledbat.window_bytes());
+    }
+}
+
+RC_GTEST_PROP(LedbatProperty, the_base_is_the_minimum_of_the_remembered_minutes, ())
+{
+    LedbatConfig const config = any_config();
+    Ledbat ledbat{config};
+    TimePoint now{};
+    std::vector<std::pair<std::int64_t, std::int64_t>> seen; // minute, delay
+    for (Event const& event : *events_with(rc::gen::inRange<std::int64_t>(-1'000'000, 1'000'000))) {
+        now += Duration{event.wait_us};
+        std::int64_t const minute = now.time_since_epoch().count() / 60'000'000;
+        apply(ledbat, event, now);
+        if (event.kind != Event::Kind::ack || event.delays_us.empty()) {
+            continue;
+        }
+        for (std::int64_t const delay_us : event.delays_us) {
+            seen.emplace_back(minute, delay_us);
+        }
+        std::erase_if(seen, [&](auto const& entry) {
+            return minute - entry.first >= config.base_history_minutes;
+        });
+        auto const smallest =
+            std::ranges::min_element(seen, {}, [](auto const& entry) { return entry.second; });
+        RC_ASSERT(ledbat.base_delay().count() == smallest->second);
+    }
+}
+
+} // namespace
+} // namespace ppsp::congestion

@@ -1,0 +1,246 @@
+#include "tests/support/virtual_swarm.hpp"
+
+#include "protocol/integrity/private_key.hpp"
+
+#include <algorithm>
+
+namespace ppsp::test {
+namespace {
+
+constexpr UnixMicros utc_at_zero = 1'790'000'000'000'000;
+constexpr std::uint32_t chunk_size = 1024;
+
+} // namespace
+
+VirtualNode::VirtualNode(Endpoint at, peer::NodeConfig const& config, Rng rng)
+    : endpoint(at), hasher(integrity::make_hasher(wire::HashFunction::sha256)),
+      checker(std::make_unique<integrity::OpensslChecker>()), random(rng.fork("secrets")),
+      engine(config, rng.fork("engine"), peer::Ports{*hasher, *checker, random, log})
+{}
+
+ByteVector TestMedia::next_unit(bool key_frame, bool& random_access)
+{
+    auto const add = [this](ByteVector const& packet) {
+        waiting_.insert(waiting_.end(), packet.begin(), packet.end());
+    };
+    random_access = key_frame;
+    if (key_frame) {
+        add(ts_.pat());
+        add(ts_.pmt(0x1b));
+    }
+    add(ts_.video(key_frame));
+    while (waiting_.size() < unit_bytes_) {
+        add(ts_.video_rest());
+    }
+    ByteVector unit(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(unit_bytes_));
+    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(unit_bytes_));
+    return unit;
+}
+
+VirtualSwarm::VirtualSwarm(std::uint64_t seed) : rng_(seed), link_rng_(rng_.fork("links"))
+{
+    auto key = integrity::PrivateKey::generate(wire::SignatureAlgorithm::ecdsa_p256_sha256);
+    signer_ = integrity::make_signer(std::move(*key));
+    id_ = signer_->swarm_id();
+}
+
+VirtualNode& VirtualSwarm::add_node(peer::NodeConfig config)
+{
+    config.utc_at_zero = utc_at_zero;
+    auto const number = static_cast<std::uint32_t>(nodes_.size() + 1);
+    nodes_.push_back(std::make_unique<VirtualNode>(Endpoint::v4(0x0a000000 + number, 6778), config,
+                                                   rng_.fork("node", number)));
+    return *nodes_.back();
+}
+
+VirtualNode& VirtualSwarm::add_source(SourceOptions const& options)
+{
+    source_options_ = options;
+    media_ = std::make_unique<TestMedia>(options.chunks_per_unit, chunk_size);
+    peer::NodeConfig config;
+    config.uplink_bps = options.uplink_bps;
+    source_ = &add_node(config);
+    peer::LiveSwarmConfig swarm;
+    swarm.id = id_;
+    swarm.role = peer::Role::source;
+    swarm.chunks_per_unit = options.chunks_per_unit;
+    swarm.unit_duration = options.unit_duration;
+    swarm.first_unit = options.first_unit;
+    stream_start_ = options.first_unit * options.chunks_per_unit * chunk_size;
+    source_->engine.handle(now_, peer::JoinSwarm{swarm, signer_.get()});
+    drain(*source_);
+    next_unit_ = now_ + options.unit_duration;
+    next_key_ = now_;
+    return *source_;
+}
+
+VirtualNode& VirtualSwarm::add_viewer(std::optional<Duration> latency,
+                                      std::optional<std::uint64_t> uplink_bps,
+                                      peer::NodeConfig config)
+{
+    config.uplink_bps = uplink_bps;
+    VirtualNode& node = add_node(config);
+    peer::LiveSwarmConfig swarm;
+    swarm.id = id_;
+    swarm.playout.latency = latency;
+    node.engine.handle(now_, peer::JoinSwarm{swarm});
+    drain(node);
+    return node;
+}
+
+void VirtualSwarm::introduce(VirtualNode& node, std::vector<Endpoint> const& only)
+{
+    peer::CandidatesFound found{id_, only};
+    if (only.empty()) {
+        for (auto const& other : nodes_) {
+            if (other.get() != &node && other->alive) {
+                found.endpoints.push_back(other->endpoint);
+            }
+        }
+    }
+    node.engine.handle(now_, found);
+    drain(node);
+}
+
+void VirtualSwarm::inject(Endpoint from, VirtualNode& to, ByteVector bytes)
+{
+    flying_.push({now_, next_number_++, from, to.endpoint, std::move(bytes)});
+}
+
+void VirtualSwarm::run_for(Duration time)
+{
+    TimePoint const end = now_ + time;
+    for (;;) {
+        TimePoint next = end;
+        if (source_ != nullptr && !source_paused_ && source_->alive) {
+            next = std::min(next, next_unit_);
+        }
+        if (!flying_.empty()) {
+            next = std::min(next, flying_.top().at);
+        }
+        for (auto const& node : nodes_) {
+            if (auto const deadline = node->engine.deadline(); node->alive && deadline) {
+                next = std::min(next, *deadline);
+            }
+        }
+        now_ = std::max(now_, next);
+        if (now_ >= end) {
+            now_ = end;
+            return;
+        }
+        if (!source_paused_ && source_ != nullptr && source_->alive && next_unit_ <= now_) {
+            cut_unit();
+        }
+        while (!flying_.empty() && flying_.top().at <= now_) {
+            Flying const flying = flying_.top();
+            flying_.pop();
+            deliver(flying);
+        }
+        for (auto const& node : nodes_) {
+            auto const deadline = node->engine.deadline();
+            if (node->alive && deadline && *deadline <= now_) {
+                node->engine.handle(now_, peer::TimerFired{});
+                drain(*node);
+            }
+        }
+    }
+}
+
+void VirtualSwarm::resume_source()
+{
+    source_paused_ = false;
+    next_unit_ = now_ + source_options_.unit_duration;
+    next_key_ = next_unit_;
+}
+
+peer::SwarmStatistics VirtualSwarm::figures(VirtualNode& node) const
+{
+    return *node.engine.statistics(now_, id_);
+}
+
+bool VirtualSwarm::output_is_exact(VirtualNode const& node) const
+{
+    if (!node.output_position || !node.positions_continuous || node.output.empty()) {
+        return false;
+    }
+    std::uint64_t const offset = *node.output_position - stream_start_;
+    return offset + node.output.size() <= stream_.size() &&
+           std::equal(node.output.begin(), node.output.end(),
+                      stream_.begin() + static_cast<std::ptrdiff_t>(offset));
+}
+
+void VirtualSwarm::drain(VirtualNode& node)
+{
+    while (auto output = node.engine.poll(now_)) {
+        if (auto* datagram = std::get_if<peer::SendDatagram>(&*output)) {
+            send(node, std::move(*datagram));
+        } else if (auto* media = std::get_if<peer::MediaReady>(&*output)) {
+            if (!node.output_position) {
+                node.output_position = media->stream_position;
+                node.next_position = media->stream_position;
+            }
+            node.discontinuities += media->discontinuity ? 1 : 0;
+            node.positions_continuous =
+                node.positions_continuous && media->stream_position == node.next_position;
+            node.next_position = media->stream_position + media->bytes.size();
+            node.output.insert(node.output.end(), media->bytes.begin(), media->bytes.end());
+        }
+    }
+}
+
+void VirtualSwarm::send(VirtualNode& from, peer::SendDatagram datagram)
+{
+    from.datagrams_sent += 1;
+    if (link_rng_.chance(faults.loss)) {
+        return;
+    }
+    if (meddle && !meddle(from.endpoint, datagram.to, datagram.bytes)) {
+        return;
+    }
+    Duration delay = faults.delay;
+    if (faults.jitter > Duration::zero()) {
+        delay += Duration{link_rng_.between(0, faults.jitter.count())};
+    }
+    if (link_rng_.chance(faults.reordering)) {
+        delay += faults.reorder_by;
+    }
+    if (link_rng_.chance(faults.duplication)) {
+        flying_.push(
+            {now_ + delay + 1ms, next_number_++, from.endpoint, datagram.to, datagram.bytes});
+    }
+    flying_.push(
+        {now_ + delay, next_number_++, from.endpoint, datagram.to, std::move(datagram.bytes)});
+}
+
+void VirtualSwarm::deliver(Flying const& flying)
+{
+    VirtualNode* const node = find(flying.to);
+    if (node == nullptr || !node->alive) {
+        return;
+    }
+    node->engine.handle(now_, peer::DatagramReceived{flying.from, flying.bytes});
+    drain(*node);
+}
+
+void VirtualSwarm::cut_unit()
+{
+    bool const key = next_unit_ >= next_key_;
+    if (key) {
+        next_key_ += source_options_.key_frame_interval;
+    }
+    bool random_access = false;
+    ByteVector const unit = media_->next_unit(key, random_access);
+    stream_.insert(stream_.end(), unit.begin(), unit.end());
+    source_->engine.handle(now_, peer::UnitCut{id_, unit, random_access});
+    drain(*source_);
+    next_unit_ += source_options_.unit_duration;
+}
+
+VirtualNode* VirtualSwarm::find(Endpoint const& endpoint)
+{
+    auto const at = std::find_if(nodes_.begin(), nodes_.end(),
+                                 [&](auto const& node) { return node->endpoint == endpoint; });
+    return at == nodes_.end() ? nullptr : at->get();
+}
+
+} // namespace ppsp::test
