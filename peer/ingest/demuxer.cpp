@@ -34,6 +34,13 @@ bool used_wrong_key(std::vector<std::string> const& log)
     });
 }
 
+OpenError wrong_key(InputSpec const& input)
+{
+    return {.sentence = "input " + input.name +
+                        ": a publisher came with another stream key and was refused",
+            .may_pass = true};
+}
+
 AVStream* best_stream(AVFormatContext* format, AVMediaType type)
 {
     int const index = av_find_best_stream(format, type, -1, -1, nullptr, 0);
@@ -127,19 +134,28 @@ std::optional<OpenError> Demuxer::open_input(InputSpec const& input)
     } else {
         format_->max_analyze_duration = live_analyze_micros;
     }
+    if (input.kind == InputKind::test_picture) {
+        test_picture_ = TestPicture::open(input.url, *format_);
+        began_ = steady_now();
+        if (!test_picture_) {
+            return OpenError{.sentence = open_error_sentence(input, AVERROR_FILTER_NOT_FOUND)};
+        }
+        return std::nullopt;
+    }
+    return open_with_ffmpeg(input);
+}
+
+std::optional<OpenError> Demuxer::open_with_ffmpeg(InputSpec const& input)
+{
     Options options;
     for (auto const& [key, value] : input.options) {
         options.set(key, value);
     }
-    AVInputFormat const* const demuxer =
-        input.format.empty() ? nullptr : av_find_input_format(input.format.c_str());
     static_cast<void>(take_ffmpeg_log());
-    int const error = avformat_open_input(&format_, input.url.c_str(), demuxer, options.get());
+    int const error = avformat_open_input(&format_, input.url.c_str(), nullptr, options.get());
     began_ = steady_now();
     if (used_wrong_key(take_ffmpeg_log())) {
-        return OpenError{.sentence = "input " + input.name +
-                                     ": a publisher came with another stream key and was refused",
-                         .may_pass = true};
+        return wrong_key(input);
     }
     if (error < 0) {
         return OpenError{.sentence = open_error_sentence(input, error), .may_pass = true};
@@ -149,20 +165,18 @@ std::optional<OpenError> Demuxer::open_input(InputSpec const& input)
 
 std::optional<OpenError> Demuxer::find_streams(InputSpec const& input)
 {
-    int const error = avformat_find_stream_info(format_, nullptr);
-    video_ = error < 0 ? nullptr : best_stream(format_, AVMEDIA_TYPE_VIDEO);
-    audio_ = error < 0 ? nullptr : best_stream(format_, AVMEDIA_TYPE_AUDIO);
+    int const error = test_picture_ ? 0 : avformat_find_stream_info(format_, nullptr);
     if (error < 0) {
         return OpenError{.sentence = open_error_sentence(input, error), .may_pass = true};
     }
+    video_ = best_stream(format_, AVMEDIA_TYPE_VIDEO);
+    audio_ = best_stream(format_, AVMEDIA_TYPE_AUDIO);
     if (video_ == nullptr && audio_ == nullptr) {
         return OpenError{.sentence = "input " + input.name + ": has neither video nor audio",
                          .may_pass = true};
     }
     if (used_wrong_key(take_ffmpeg_log())) {
-        return OpenError{.sentence = "input " + input.name +
-                                     ": a publisher came with another stream key and was refused",
-                         .may_pass = true};
+        return wrong_key(input);
     }
     for (unsigned i = 0; i < format_->nb_streams; ++i) {
         AVStream* const stream = format_->streams[i];
@@ -184,7 +198,7 @@ Result<PacketPtr, Demuxer::Ended> Demuxer::read()
     // Silence counts from here: what the reader of our output takes its time for is no silence.
     interrupt_.touch();
     while (true) {
-        int const error = av_read_frame(format_, packet.get());
+        int const error = read_into(packet);
         if (interrupt_.stopped()) {
             return failure(Ended::stopped);
         }
@@ -201,6 +215,19 @@ Result<PacketPtr, Demuxer::Ended> Demuxer::read()
         }
         av_packet_unref(packet.get());
     }
+}
+
+int Demuxer::read_into(PacketPtr& packet)
+{
+    if (!test_picture_) {
+        return av_read_frame(format_, packet.get());
+    }
+    PacketPtr made = test_picture_->next();
+    if (!made) {
+        return AVERROR_EOF;
+    }
+    packet = std::move(made);
+    return 0;
 }
 
 AVStream const& Demuxer::stream_of(AVPacket const& packet) const noexcept

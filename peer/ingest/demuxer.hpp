@@ -4,6 +4,7 @@
 #include "peer/ingest/input_spec.hpp"
 #include "peer/ingest/interrupt.hpp"
 #include "peer/ingest/pipe_reader.hpp"
+#include "peer/ingest/test_picture.hpp"
 #include "protocol/base/time.hpp"
 
 #include <memory>
@@ -52,12 +53,15 @@ private:
     explicit Demuxer(StopSignal const& stop) : interrupt_(stop) {}
 
     [[nodiscard]] std::optional<OpenError> open_input(InputSpec const& input);
+    [[nodiscard]] std::optional<OpenError> open_with_ffmpeg(InputSpec const& input);
     [[nodiscard]] std::optional<OpenError> find_streams(InputSpec const& input);
+    [[nodiscard]] int read_into(PacketPtr& packet);
 
     Interrupt interrupt_;
     TimePoint began_{};
     std::unique_ptr<PipeReader> pipe_;
     AVFormatContext* format_ = nullptr;
+    std::unique_ptr<TestPicture> test_picture_;
     AVStream* video_ = nullptr;
     AVStream* audio_ = nullptr;
 };

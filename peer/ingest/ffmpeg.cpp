@@ -1,7 +1,6 @@
 #include "peer/ingest/ffmpeg.hpp"
 
 extern "C" {
-#include <libavdevice/avdevice.h>
 #include <libavutil/log.h>
 }
 
@@ -71,7 +70,6 @@ void quiet_ffmpeg()
     static std::once_flag once;
     std::call_once(once, [] {
         av_log_set_callback(keep_line);
-        avdevice_register_all();
         avformat_network_init();
     });
 }

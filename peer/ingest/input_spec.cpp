@@ -71,13 +71,12 @@ Parsed parse_test_picture(std::string const& text)
     }
     // testsrc2 draws a running clock and moving shapes; the sine beeps once a second.
     std::string const picture = "testsrc2=size=" + std::to_string(*width & ~1U) + "x" +
-                                std::to_string(*height & ~1U) + ":rate=" + std::to_string(*rate);
-    std::string const tone = "sine=frequency=440:beep_factor=4:sample_rate=48000";
-    return InputSpec{.kind = InputKind::test_picture,
-                     .name = text,
-                     .url = picture + "[out0];" + tone + "[out1]",
-                     .format = "lavfi",
-                     .options = {}};
+                                std::to_string(*height & ~1U) + ":rate=" + std::to_string(*rate) +
+                                ",format=yuv420p,buffersink@picture";
+    std::string const tone = "sine=frequency=440:beep_factor=4:sample_rate=48000,"
+                             "aformat=sample_fmts=s16,abuffersink@sound";
+    return InputSpec{
+        .kind = InputKind::test_picture, .name = text, .url = picture + ";" + tone, .options = {}};
 }
 
 bool is_this_machine(std::string const& host)
@@ -93,8 +92,7 @@ bool is_this_machine(std::string const& host)
 Parsed parse_rtmp(std::string const& text, HostPort const& where)
 {
     std::string_view const wish = query_value(text, "listen");
-    InputSpec spec{
-        .kind = InputKind::remote, .name = text, .url = text, .format = {}, .options = {}};
+    InputSpec spec{.kind = InputKind::remote, .name = text, .url = text, .options = {}};
     if (wish == "0" || (wish != "1" && !is_this_machine(where.host))) {
         return spec;
     }
@@ -117,7 +115,7 @@ Parsed parse_udp(std::string const& text, HostPort const& where)
         .kind = InputKind::datagrams,
         .name = text,
         .url = text,
-        .format = {},
+
         // A burst (a key frame) must not be lost while this thread is busy.
         .options = {{"fifo_size", "50000"}, {"overrun_nonfatal", "1"}, {"buffer_size", "1048576"}}};
     auto const address = Endpoint::parse_address(where.host, 0);
@@ -134,8 +132,7 @@ Parsed parse_url(std::string const& text, std::string const& scheme)
     bool const is_srt = scheme == "srt";
     bool const is_udp = scheme == "udp";
     if (!is_rtmp && !is_srt && !is_udp) {
-        return InputSpec{
-            .kind = InputKind::remote, .name = text, .url = text, .format = {}, .options = {}};
+        return InputSpec{.kind = InputKind::remote, .name = text, .url = text, .options = {}};
     }
     auto const where = host_and_port(text);
     if (!where) {
@@ -155,7 +152,7 @@ Parsed parse_url(std::string const& text, std::string const& scheme)
     return InputSpec{.kind = listens ? InputKind::listener : InputKind::remote,
                      .name = text,
                      .url = text,
-                     .format = {},
+
                      .options = {}};
 }
 
@@ -207,7 +204,7 @@ Result<InputSpec, std::string> parse_input(std::string const& text)
         return InputSpec{.kind = InputKind::pipe,
                          .name = "standard input",
                          .url = {},
-                         .format = {},
+
                          .options = {}};
     }
     if (text.starts_with("testsrc:")) {
@@ -228,7 +225,7 @@ Result<InputSpec, std::string> parse_input(std::string const& text)
     return InputSpec{.kind = is_fifo ? InputKind::fifo : InputKind::file,
                      .name = path,
                      .url = is_fifo ? path : "file:" + path,
-                     .format = {},
+
                      .options = {}};
 }
 

@@ -22,9 +22,8 @@ enum class InputKind : std::uint8_t {
 /// What `--input` said, in FFmpeg's terms.
 struct InputSpec {
     InputKind kind = InputKind::file;
-    std::string name;   ///< as the user wrote it, for messages
-    std::string url;    ///< as FFmpeg opens it
-    std::string format; ///< demuxer to use, empty to find out
+    std::string name; ///< as the user wrote it, for messages
+    std::string url;  ///< as FFmpeg opens it; a filter graph for the test picture
     std::vector<std::pair<std::string, std::string>> options;
 
     /// Packets are held back to their own speed: the other side does not do it.

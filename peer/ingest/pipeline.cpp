@@ -1,5 +1,6 @@
 #include "peer/ingest/pipeline.hpp"
 
+#include "peer/ingest/pixel_clock.hpp"
 #include "peer/ingest/steady.hpp"
 
 #include <utility>
@@ -79,6 +80,12 @@ Result<void, std::string> Pipeline::prepare(Slot& slot, AVStream const* stream, 
     }
     AVCodecParameters const& input = *stream->codecpar;
     bool const passes_on = !options_.encode && can_pass_on(input.codec_id);
+    if (options_.stamp_clock && input.codec_type == AVMEDIA_TYPE_VIDEO &&
+        (passes_on || input.width < pixel_clock_width || input.height < pixel_clock_height)) {
+        return failure("input " + options_.input.name +
+                       ": a clock can only be drawn into pictures of 640x32 or more that are "
+                       "encoded here; add --encode or leave out --stamp-clock");
+    }
     if (slot.path && slot.path->encodes() != passes_on && slot.path->resume(input)) {
         return {};
     }

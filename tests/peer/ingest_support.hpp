@@ -54,8 +54,9 @@ struct Collected {
     TsInspector ts;
     ByteVector stream;
     std::vector<ingest::SourceItem> events; ///< all items but bytes
-    std::chrono::steady_clock::time_point first_bytes;
-    std::chrono::steady_clock::time_point last_bytes;
+    /// Taken before the source starts: time measured from here cannot be too short by bad luck.
+    std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::time_point last_bytes = started;
 
     [[nodiscard]] bool has_ended() const;
     [[nodiscard]] std::string failure() const;
@@ -70,14 +71,14 @@ struct Collected {
     }
     [[nodiscard]] double seconds() const
     {
-        return std::chrono::duration<double>(last_bytes - first_bytes).count();
+        return std::chrono::duration<double>(last_bytes - started).count();
     }
 };
 
 /// Reads until `enough`, until the source has ended or failed, or for `limit` at most.
 void collect(ingest::MediaSource& source, Collected& into,
              std::function<bool(Collected const&)> const& enough,
-             std::chrono::milliseconds limit = std::chrono::seconds{15});
+             std::chrono::milliseconds limit = std::chrono::seconds{40});
 
 [[nodiscard]] ingest::SourceOptions options_for(std::string const& input);
 
@@ -90,10 +91,9 @@ void collect(ingest::MediaSource& source, Collected& into,
 /// 2 s: the same as MPEG-TS with stereo.
 [[nodiscard]] std::filesystem::path ts_clip();
 
-/// Another program; ended by its id at the latest when this goes out of scope.
+/// Another program, with its children; ended by its id at the latest when this goes out of scope.
 class Process {
 public:
-    /// `input` is connected to its standard input if it is not negative.
     explicit Process(std::vector<std::string> command);
     Process(Process const&) = delete;
     Process& operator=(Process const&) = delete;
@@ -106,7 +106,7 @@ private:
     pid_t id_ = -1;
 };
 
-/// `ffmpeg -re -i CLIP -c copy -f FORMAT URL`, told to send `seconds` at most.
+/// `ffmpeg -re -i CLIP -c copy -f FORMAT URL`, over and over unless `loop` is false.
 [[nodiscard]] std::vector<std::string> publisher(std::filesystem::path const& clip,
                                                  std::string const& format, std::string const& url,
                                                  bool loop = true);

@@ -1,5 +1,7 @@
 #include "tests/peer/ingest_support.hpp"
 
+#include "tests/peer/ts_stream.hpp"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -174,9 +176,6 @@ void collect(ingest::MediaSource& source, Collected& into,
         }
         if (auto* const media = std::get_if<ingest::TsBytes>(&*item)) {
             into.last_bytes = std::chrono::steady_clock::now();
-            if (into.stream.empty()) {
-                into.first_bytes = into.last_bytes;
-            }
             into.ts.feed(media->bytes);
             into.stream.insert(into.stream.end(), media->bytes.begin(), media->bytes.end());
             continue;
@@ -238,8 +237,13 @@ Process::Process(std::vector<std::string> command)
         arguments.push_back(word.data());
     }
     arguments.push_back(nullptr);
-    EXPECT_EQ(::posix_spawnp(&id_, arguments[0], nullptr, nullptr, arguments.data(), environ), 0)
+    posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP); // a group of its own
+    EXPECT_EQ(::posix_spawnp(&id_, arguments[0], nullptr, &attributes, arguments.data(), environ),
+              0)
         << command[0];
+    ::posix_spawnattr_destroy(&attributes);
 }
 
 Process::~Process()
@@ -250,7 +254,7 @@ Process::~Process()
 void Process::kill()
 {
     if (id_ > 0) {
-        ::kill(id_, SIGKILL);
+        ::kill(-id_, SIGKILL);
         ::waitpid(id_, nullptr, 0);
         id_ = -1;
     }
@@ -299,4 +303,35 @@ std::uint16_t free_udp_port()
     return free_port(SOCK_DGRAM);
 }
 
+namespace {
+
+TEST(TsInspector, NoticesWhatIsWrong)
+{
+    TsStream stream;
+    ByteVector const tables = concat({stream.pat(), stream.pmt(0x1b)});
+    auto const faults = [&](std::initializer_list<ByteVector> pieces) {
+        TsInspector inspector;
+        for (ByteVector const& piece : pieces) {
+            inspector.feed(piece);
+        }
+        return inspector.faults;
+    };
+    ByteVector const key = stream.video(true, 9000);
+    ByteVector const next = stream.video(false, 12'000);
+    ByteVector const after = stream.video(false, 15'000);
+    EXPECT_EQ(faults({tables, key, next, after}), std::vector<std::string>{});
+    EXPECT_EQ(faults({tables, next, after}), std::vector<std::string>{});
+    EXPECT_EQ(faults({tables, key, after}), std::vector<std::string>{"continuity of pid 256"});
+    EXPECT_EQ(faults({tables, key, ByteVector(100)}),
+              std::vector<std::string>{"a piece is not whole packets"});
+    EXPECT_EQ(faults({tables, ByteVector(188)}), std::vector<std::string>{"no packet"});
+    ByteVector const late = stream.video(false, 14'000);
+    EXPECT_EQ(faults({tables, after, late}),
+              std::vector<std::string>{"picture goes back from 15000 to 14000"});
+    ByteVector const naked = stream.video(true, 20'000);
+    EXPECT_EQ(faults({tables, late, naked}),
+              std::vector<std::string>{"key frame without PAT and PMT before it"});
+}
+
+} // namespace
 } // namespace ppsp::test
