@@ -32,10 +32,11 @@ bool UploadSlots::admit(TimePoint now, PeerKey peer, std::uint32_t substream)
     return preempt(now, peer, substream);
 }
 
-bool UploadSlots::has_place(TimePoint now, std::uint32_t substream)
+bool UploadSlots::holds(PeerKey peer, std::uint32_t substream) const
 {
-    forget_idle(now, substream);
-    return children_[substream].size() < limit(substream);
+    auto const& children = children_[substream];
+    return std::any_of(children.begin(), children.end(),
+                       [peer](Child const& child) { return child.peer == peer; });
 }
 
 void UploadSlots::forget_idle(TimePoint now, std::uint32_t substream)

@@ -32,8 +32,10 @@ public:
     void set_budget(std::uint32_t places);
     /// Whether a unit of the substream is pushed to `peer`; takes or keeps a place if so.
     [[nodiscard]] bool admit(TimePoint now, PeerKey peer, std::uint32_t substream);
-    /// Whether a place of the substream is free.
-    [[nodiscard]] bool has_place(TimePoint now, std::uint32_t substream);
+    /// Whether the neighbour has a place in the substream.
+    [[nodiscard]] bool holds(PeerKey peer, std::uint32_t substream) const;
+    /// Places of a substream.
+    [[nodiscard]] std::uint32_t limit(std::uint32_t substream) const;
     /// Places that a neighbour has over all substreams.
     [[nodiscard]] std::uint32_t places_of(PeerKey peer) const;
     void release(PeerKey peer);
@@ -44,7 +46,6 @@ private:
         PeerKey peer;
         TimePoint used;
     };
-    [[nodiscard]] std::uint32_t limit(std::uint32_t substream) const;
     void forget_idle(TimePoint now, std::uint32_t substream);
     bool preempt(TimePoint now, PeerKey peer, std::uint32_t substream);
 

@@ -3,6 +3,7 @@
 #include "protocol/base/assert.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace ppsp::peer {
 namespace {
@@ -10,7 +11,7 @@ namespace {
 /// A subscription may reach that far beyond our newest unit.
 constexpr UnitIndex subscription_ahead_max = 128;
 /// Hashes, acknowledgements and headers on top of media, for planning an uplink.
-constexpr double wire_overhead = 1.15;
+constexpr double wire_overhead = 1.3;
 /// UDP payload that a chunk in flight stands for.
 constexpr std::size_t data_overhead_bytes = 21;
 
@@ -139,39 +140,51 @@ void Swarm::on_unit_cut(TimePoint now, Bytes payload, bool random_access)
     announce(now, unit);
 }
 
-/// A new unit must leave the source at once, whoever asked: places of its substream that no
-/// subscriber took go to the neighbours with the fewest, who then serve the others. RFC 7574 §3.7
-/// allows DATA without a REQUEST in a live swarm.
+/// A new unit must leave the source at once, whoever asked: copies that no subscriber gets go to
+/// the children of the substream, then to the neighbours with the fewest places, who serve the
+/// others. RFC 7574 §3.7 allows DATA without a REQUEST in a live swarm.
 void Swarm::place_first_copies(TimePoint now, UnitIndex unit)
 {
     ChunkRange const whole = store_->grid().chunks(unit);
     auto const substream = static_cast<std::uint32_t>(unit % substreams);
     struct Taker {
+        bool stranger; ///< has no place in this substream
         std::uint32_t places;
         std::uint64_t lot; ///< decides among equals
         Channel* channel;
     };
     std::vector<Taker> takers;
+    std::uint32_t copies = 0;
     for (auto const& channel : channels_) {
-        if (channel->is_open() && !channel->choked_by_us && channel->peer_wants_stream &&
-            !channel->profile.is_source() && !channel->pushing.contains(whole)) {
-            takers.push_back({slots_.places_of(key_of(*channel)), rng_.next(), channel.get()});
+        if (channel->pushing.contains(whole)) {
+            ++copies;
+        } else if (channel->is_open() && !channel->choked_by_us && channel->peer_wants_stream &&
+                   !channel->profile.is_source()) {
+            PeerKey const key = key_of(*channel);
+            takers.push_back(
+                {!slots_.holds(key, substream), slots_.places_of(key), rng_.next(), channel.get()});
         }
     }
     std::sort(takers.begin(), takers.end(), [](Taker const& a, Taker const& b) {
-        return std::pair{a.places, a.lot} < std::pair{b.places, b.lot};
+        return std::tuple{a.stranger, a.places, a.lot} < std::tuple{b.stranger, b.places, b.lot};
     });
-    for (auto const& [places, lot, channel] : takers) {
-        if (!slots_.has_place(now, substream)) {
+    for (Taker const& taker : takers) {
+        if (copies >= slots_.limit(substream)) {
             return;
         }
-        if (slots_.admit(now, key_of(*channel), substream)) {
-            channel->pushing.add(whole);
-            for (ChunkRange const& range : channel->requests.want(whole)) {
-                for (ChunkId chunk = range.first; chunk <= range.last; chunk = chunk + 1) {
-                    channel->requests.make_ready(now, chunk, RequestQueue::Urgency::push);
-                }
-            }
+        if (slots_.admit(now, key_of(*taker.channel), substream)) {
+            push_unit(now, *taker.channel, whole);
+            ++copies;
+        }
+    }
+}
+
+void Swarm::push_unit(TimePoint now, Channel& channel, ChunkRange chunks)
+{
+    channel.pushing.add(chunks);
+    for (ChunkRange const& range : channel.requests.want(chunks)) {
+        for (ChunkId chunk = range.first; chunk <= range.last; chunk = chunk + 1) {
+            channel.requests.make_ready(now, chunk, RequestQueue::Urgency::push);
         }
     }
 }

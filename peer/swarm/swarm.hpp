@@ -119,6 +119,7 @@ private:
     void request_chunk(TimePoint now, Channel& channel, ChunkId chunk);
     void offer_chunk(TimePoint now, ChunkId chunk);
     void place_first_copies(TimePoint now, UnitIndex unit);
+    void push_unit(TimePoint now, Channel& channel, ChunkRange chunks);
     void announce(TimePoint now, UnitIndex unit);
     void update_budget(TimePoint now);
     void send_control(TimePoint now);
