@@ -1,0 +1,264 @@
+#include "peer/channel/ack_queue.hpp"
+#include "peer/channel/handshake.hpp"
+#include "peer/channel/hash_knowledge.hpp"
+#include "peer/channel/in_flight.hpp"
+#include "peer/channel/pacer.hpp"
+#include "peer/channel/peer_availability.hpp"
+#include "peer/channel/request_queue.hpp"
+#include "peer/channel/scratch.hpp"
+
+#include <gtest/gtest.h>
+
+namespace ppsp::peer {
+namespace {
+
+TimePoint at(Duration time)
+{
+    return TimePoint{time};
+}
+
+ChunkRange range(std::uint64_t first, std::uint64_t last)
+{
+    return {ChunkId{first}, ChunkId{last}};
+}
+
+using Urgency = RequestQueue::Urgency;
+
+TEST(RequestQueueTest, PP_3_7_a_serves_in_order_of_arrival_and_forgets_what_is_cancelled)
+{
+    RequestQueue queue;
+    EXPECT_EQ(queue.want(range(0, 3)).size(), 1u);
+    for (std::uint64_t chunk : {2, 0, 1, 3}) {
+        queue.make_ready(at(0s), ChunkId{chunk}, Urgency::push);
+    }
+    EXPECT_EQ(queue.next(at(0s), Urgency::push), ChunkId{2});
+    queue.sent(ChunkId{2});
+    queue.cancel(range(0, 0));
+    EXPECT_EQ(queue.next(at(0s), Urgency::push), ChunkId{1});
+    EXPECT_TRUE(queue.want(range(1, 1)).empty()) << "wanted already";
+}
+
+TEST(RequestQueueTest, a_pull_that_waited_too_long_is_dropped_a_push_is_not)
+{
+    RequestQueue queue;
+    (void)queue.want(range(0, 1));
+    queue.make_ready(at(0s), ChunkId{0}, Urgency::pull);
+    queue.make_ready(at(0s), ChunkId{1}, Urgency::push);
+    EXPECT_FALSE(queue.next(at(2s), Urgency::pull).has_value());
+    EXPECT_FALSE(queue.wants(ChunkId{0}));
+    EXPECT_EQ(queue.next(at(2s), Urgency::push), ChunkId{1});
+}
+
+TEST(RequestQueueTest, is_full_at_its_limits)
+{
+    RequestQueue queue;
+    for (std::uint64_t i = 0; i < RequestQueue::intervals_max; ++i) {
+        EXPECT_FALSE(queue.want(range(i * 3, i * 3)).empty());
+    }
+    EXPECT_TRUE(queue.want(range(1'000'000, 1'000'000)).empty());
+    EXPECT_FALSE(queue.wants(ChunkId{1'000'000}));
+
+    RequestQueue long_queue;
+    (void)long_queue.want(range(0, RequestQueue::ready_max + 10));
+    for (std::uint64_t i = 0; i <= RequestQueue::ready_max + 10; ++i) {
+        long_queue.make_ready(at(0s), ChunkId{i}, Urgency::push);
+    }
+    std::size_t served = 0;
+    while (auto const chunk = long_queue.next(at(0s), Urgency::push)) {
+        long_queue.sent(*chunk);
+        ++served;
+    }
+    EXPECT_EQ(served, RequestQueue::ready_max);
+}
+
+TEST(InFlightTest, an_ack_gives_bytes_and_a_round_trip_of_chunks_sent_once)
+{
+    InFlight flight;
+    flight.on_sent(at(0ms), ChunkId{1}, 1000);
+    flight.on_sent(at(1ms), ChunkId{2}, 1000);
+    auto const first = flight.acknowledge(at(21ms), range(1, 2));
+    EXPECT_EQ(first.bytes, 2000u);
+    EXPECT_EQ(first.flight_before, 2000u);
+    EXPECT_EQ(first.rtt, Duration{20ms});
+    EXPECT_EQ(flight.bytes(), 0u);
+    EXPECT_EQ(flight.acknowledge(at(30ms), range(0, 9)).bytes, 0u);
+
+    flight.on_sent(at(40ms), ChunkId{3}, 1000);
+    EXPECT_TRUE(flight.take(at(60ms), ChunkId{3}, 10ms));
+    flight.on_sent(at(60ms), ChunkId{3}, 1000);
+    EXPECT_FALSE(flight.acknowledge(at(70ms), range(3, 3)).rtt.has_value()) << "Karn";
+}
+
+TEST(InFlightTest, loss_needs_a_later_ack_and_time)
+{
+    InFlight flight;
+    flight.on_sent(at(0ms), ChunkId{1}, 1000);
+    flight.on_sent(at(0ms), ChunkId{2}, 1000);
+    flight.on_sent(at(0ms), ChunkId{3}, 1000);
+    EXPECT_TRUE(flight.take_lost(at(1s), 20ms).empty()) << "nothing later was acknowledged";
+    (void)flight.acknowledge(at(10ms), range(2, 2));
+    EXPECT_TRUE(flight.take_lost(at(20ms), 20ms).empty()) << "may only be reordered";
+    EXPECT_EQ(flight.take_lost(at(21ms), 20ms), std::vector{ChunkId{1}});
+    EXPECT_EQ(flight.bytes(), 1000u);
+    EXPECT_EQ(flight.take_all(), std::vector{ChunkId{3}});
+    EXPECT_TRUE(flight.empty());
+}
+
+TEST(InFlightTest, a_young_chunk_is_not_taken)
+{
+    InFlight flight;
+    flight.on_sent(at(0ms), ChunkId{1}, 1000);
+    EXPECT_FALSE(flight.take(at(5ms), ChunkId{1}, 10ms));
+    EXPECT_FALSE(flight.take(at(5ms), ChunkId{2}, 0ms));
+}
+
+TEST(AckQueueTest, waits_for_company_then_names_the_largest_interval_with_the_smallest_delay)
+{
+    AckQueue acks;
+    RangeSet have;
+    have.add(range(10, 20));
+    acks.add(at(0ms), ChunkId{12}, 30ms);
+    EXPECT_FALSE(acks.due(at(1ms)));
+    EXPECT_EQ(acks.deadline(), at(0ms) + AckQueue::delay_max);
+    EXPECT_TRUE(acks.due(at(0ms) + AckQueue::delay_max));
+    acks.add(at(1ms), ChunkId{13}, 20ms);
+    acks.add(at(1ms), ChunkId{14}, 40ms);
+    acks.add(at(1ms), ChunkId{15}, 25ms);
+    EXPECT_TRUE(acks.due(at(1ms)));
+    auto const messages = acks.take(have);
+    ASSERT_EQ(messages.size(), 1u);
+    EXPECT_EQ(messages[0].chunks, range(10, 20));
+    EXPECT_EQ(messages[0].one_way_delay, Duration{20ms});
+    EXPECT_TRUE(acks.empty());
+}
+
+TEST(ScratchTest, holds_few_units_few_hashes_and_few_chunks)
+{
+    Scratch scratch;
+    for (UnitIndex unit = 0; unit < 10; ++unit) {
+        scratch.entry(at(Duration{static_cast<std::int64_t>(unit)}), unit);
+    }
+    std::size_t kept = 0;
+    for (UnitIndex unit = 0; unit < 10; ++unit) {
+        kept += scratch.find(unit) != nullptr ? 1 : 0;
+    }
+    EXPECT_EQ(kept, Scratch::units_max);
+    EXPECT_NE(scratch.find(9), nullptr) << "the oldest gives way";
+
+    Scratch::Entry& entry = *scratch.find(9);
+    std::size_t hashes = 0;
+    for (std::uint64_t i = 0; i < 500; ++i) {
+        hashes += Scratch::add_hash(entry, {range(i, i), integrity::Hash::zero(32)}) ? 1 : 0;
+    }
+    EXPECT_EQ(hashes, Scratch::hashes_max);
+    std::size_t chunks = 0;
+    for (std::uint64_t i = 0; i < 500; ++i) {
+        chunks += Scratch::add_chunk(entry, {ChunkId{i}, {}, {}}) ? 1 : 0;
+    }
+    EXPECT_EQ(chunks, Scratch::chunks_max);
+    EXPECT_FALSE(Scratch::add_chunk(entry, {ChunkId{0}, {}, {}})) << "known already";
+    scratch.expire(at(1h));
+    EXPECT_EQ(scratch.find(9), nullptr);
+}
+
+TEST(PeerAvailabilityTest, PP_6_2_a_is_cut_to_the_discard_window)
+{
+    PeerAvailability has{100};
+    EXPECT_TRUE(has.add(range(0, 49)));
+    EXPECT_TRUE(has.add(range(100, 149)));
+    EXPECT_FALSE(has.has_any(range(0, 49))) << "149 - 100 + 1 = 50 is the first it keeps";
+    EXPECT_TRUE(has.has(range(100, 149)));
+    PeerAvailability recorder; // trap T26
+    EXPECT_TRUE(recorder.add(range(0, 9)));
+    EXPECT_TRUE(recorder.has(range(0, 9)));
+}
+
+TEST(PeerAvailabilityTest, made_up_holes_are_limited)
+{
+    PeerAvailability has;
+    std::size_t taken = 0;
+    for (std::uint64_t i = 0; i < 3000; ++i) {
+        taken += has.add(range(i * 2, i * 2)) ? 1 : 0;
+    }
+    EXPECT_EQ(taken, PeerAvailability::intervals_max);
+}
+
+TEST(HashKnowledgeTest, what_is_in_flight_counts_until_it_is_doubted)
+{
+    HashKnowledge hashes;
+    PeerAvailability has;
+    EXPECT_FALSE(hashes.knows_some_of(has, range(0, 15)));
+    hashes.on_sent(ChunkId{3});
+    EXPECT_TRUE(hashes.knows_some_of(has, range(0, 15)));
+    EXPECT_FALSE(hashes.knows_some_of(has, range(4, 7)));
+    hashes.doubt(range(0, 15));
+    EXPECT_FALSE(hashes.knows_some_of(has, range(0, 15)));
+    EXPECT_TRUE(has.add(range(8, 8)));
+    EXPECT_TRUE(hashes.knows_some_of(has, range(8, 15)));
+}
+
+TEST(PacerTest, ten_datagrams_may_go_at_once_then_time_must_pass)
+{
+    Pacer pacer;
+    int sent = 0;
+    while (pacer.ready(at(1s)) && sent < 100) {
+        pacer.on_sent(at(1s), 1000, 20'000, 20ms); // 1.25 MB/s
+        ++sent;
+    }
+    EXPECT_EQ(sent, 11);
+    EXPECT_TRUE(pacer.ready(at(1s) + 1ms));
+}
+
+class HandshakeTest : public ::testing::Test {
+protected:
+    HandshakeTest()
+    {
+        swarm_.id = SwarmId(65, 1);
+        swarm_.id[0] = 13;
+        swarm_.discard_window_chunks = 1000;
+        options_ = handshake_options(swarm_, true);
+    }
+    SwarmMetadata swarm_;
+    wire::Options options_;
+};
+
+TEST_F(HandshakeTest, agrees_with_itself_in_both_directions)
+{
+    EXPECT_TRUE(check_handshake(swarm_, options_, true).has_value());
+    EXPECT_TRUE(check_handshake(swarm_, handshake_options(swarm_, false), false).has_value());
+    EXPECT_FALSE(check_handshake(swarm_, handshake_options(swarm_, false), true).has_value())
+        << "PP-7.4-a: the initiator names the swarm";
+}
+
+TEST_F(HandshakeTest, anything_that_differs_is_met_with_silence)
+{
+    auto const refused = [&](auto&& change) {
+        wire::Options changed = options_;
+        change(changed);
+        return !check_handshake(swarm_, changed, true).has_value();
+    };
+    EXPECT_TRUE(refused([](wire::Options& o) { o.version.reset(); }));
+    EXPECT_TRUE(refused([](wire::Options& o) { o.minimum_version = 2; }));
+    EXPECT_TRUE(refused([](wire::Options& o) { (*o.swarm_id)[1] ^= 1; }));
+    EXPECT_TRUE(
+        refused([](wire::Options& o) { o.integrity_method = wire::IntegrityMethod::none; }));
+    EXPECT_TRUE(refused([](wire::Options& o) { o.hash_function = wire::HashFunction::sha1; }));
+    EXPECT_TRUE(refused(
+        [](wire::Options& o) { o.signature_algorithm = wire::SignatureAlgorithm::rsa_sha256; }));
+    EXPECT_TRUE(refused([](wire::Options& o) { o.addressing = wire::AddressingMode::chunk64; }));
+    EXPECT_TRUE(refused([](wire::Options& o) { o.discard_window.reset(); }));
+    EXPECT_TRUE(refused([](wire::Options& o) { o.chunk_size = 512; }));
+    EXPECT_FALSE(refused([](wire::Options& o) { o.hash_function.reset(); })) << "trap T9";
+}
+
+TEST_F(HandshakeTest, a_source_is_known_by_what_it_does_not_support)
+{
+    swarm_.accepts_content = false;
+    auto const source = check_handshake(swarm_, handshake_options(swarm_, true), true);
+    ASSERT_TRUE(source.has_value());
+    EXPECT_TRUE(source->is_source());
+    EXPECT_FALSE(check_handshake(swarm_, options_, true)->is_source());
+}
+
+} // namespace
+} // namespace ppsp::peer

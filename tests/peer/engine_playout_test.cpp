@@ -1,0 +1,232 @@
+#include "peer/playout/playout.hpp"
+#include "protocol/integrity/openssl_hasher.hpp"
+#include "tests/support/virtual_swarm.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace ppsp::peer {
+namespace {
+
+constexpr std::uint32_t chunk_size = 1024;
+constexpr std::uint32_t chunks_per_unit = 8;
+constexpr Duration unit_time = 50ms;
+constexpr UnixMicros utc_at_zero = 1'790'000'000'000'000;
+
+TimePoint at(Duration time)
+{
+    return TimePoint{time};
+}
+
+/// A stream with a key frame every 20 units whose units arrive 10 ms after they were signed.
+class PlayoutTest : public ::testing::Test {
+protected:
+    void signed_unit(UnitIndex unit, bool whole = true)
+    {
+        while (media_.size() <= unit) {
+            bool random_access = false;
+            media_.push_back(maker_.next_unit(media_.size() % 20 == 0, random_access));
+        }
+        auto tree = integrity::UnitTree::build(*hasher_, grid_.first_chunk(unit), chunks_per_unit,
+                                               chunk_size, media_[unit]);
+        UnixMicros const signed_at = utc_at_zero + Duration{unit_time * unit}.count();
+        StoredUnit* const stored = store_.open(unit, std::move(tree), to_ntp(signed_at), {});
+        clock_.on_munro(at(unit_time * unit + 10ms), unit, signed_at);
+        if (whole) {
+            store_.put_all(*stored, media_[unit]);
+        }
+    }
+
+    void advance(Duration now)
+    {
+        PlayoutNews news;
+        std::vector<PlayoutPiece> pieces;
+        playout_.advance({.now = at(now),
+                          .store = store_,
+                          .clock = clock_,
+                          .utc_at_zero = utc_at_zero,
+                          .next_sign = std::nullopt},
+                         pieces, news);
+        for (PlayoutPiece const& piece : pieces) {
+            out_.insert(out_.end(), piece.bytes.begin(), piece.bytes.end());
+            units_.push_back(piece.unit);
+            discontinuities_ += piece.discontinuity ? 1 : 0;
+        }
+        stalls_ += news.stalled ? 1 : 0;
+        skips_ += news.skipped ? 1 : 0;
+    }
+
+    /// Units `first` to `last` arrive in time, and time goes on with them.
+    void play(UnitIndex first, UnitIndex last)
+    {
+        for (UnitIndex unit = first; unit <= last; ++unit) {
+            signed_unit(unit);
+            advance(unit_time * unit + 10ms);
+        }
+    }
+
+    static Playout make(std::optional<Duration> latency)
+    {
+        return Playout{PlayoutConfig{.latency = latency, .enabled = true}, at(0s)};
+    }
+
+    UnitGrid grid_{chunks_per_unit};
+    std::unique_ptr<integrity::Hasher> hasher_ = integrity::make_hasher(wire::HashFunction::sha256);
+    LiveStore store_{grid_, chunk_size, 400};
+    LiveClock clock_;
+    test::TestMedia maker_{chunks_per_unit, chunk_size};
+    std::vector<ByteVector> media_;
+    Playout playout_ = make(500ms);
+    ByteVector out_;
+    std::vector<UnitIndex> units_;
+    int stalls_ = 0;
+    int skips_ = 0;
+    int discontinuities_ = 0;
+};
+
+TEST_F(PlayoutTest, a_unit_leaves_when_it_is_due_and_not_before)
+{
+    playout_.begin(0);
+    play(0, 5);
+    EXPECT_TRUE(out_.empty());
+    EXPECT_EQ(playout_.deadline(), at(510ms));
+    advance(509ms);
+    EXPECT_TRUE(out_.empty());
+    advance(510ms);
+    EXPECT_EQ(units_, std::vector<UnitIndex>{0});
+    EXPECT_EQ(playout_.counters().startup, Duration{510ms});
+    EXPECT_EQ(playout_.latencies().percentile(at(510ms), 0.5), Duration{510ms});
+}
+
+TEST_F(PlayoutTest, starts_at_the_pat_before_a_key_frame)
+{
+    playout_.begin(3);
+    for (UnitIndex unit = 0; unit < 3; ++unit) {
+        signed_unit(unit);
+    }
+    play(3, 40);
+    ASSERT_FALSE(units_.empty());
+    EXPECT_GE(units_[0], 19u) << "the key frame of unit 20, whose PAT may end the unit before";
+    auto const packet = ts::parse_packet(Bytes{out_}.first(ts::packet_size));
+    ASSERT_TRUE(packet.has_value());
+    EXPECT_EQ(packet->pid, ts::pat_pid);
+}
+
+TEST_F(PlayoutTest, a_missing_unit_is_a_stall_and_nothing_is_left_out)
+{
+    playout_.begin(0);
+    play(0, 20);
+    signed_unit(21, false);
+    for (UnitIndex unit = 22; unit <= 32; ++unit) {
+        signed_unit(unit);
+        advance(unit_time * unit + 10ms);
+    }
+    // unit 21 is due at 21 * 50 + 10 + 500 ms = 1560 ms
+    advance(1659ms);
+    EXPECT_EQ(stalls_, 0);
+    EXPECT_EQ(units_.back(), 20u);
+    advance(1700ms);
+    EXPECT_EQ(stalls_, 1);
+    store_.put_all(*store_.find(21), media_[21]);
+    advance(1750ms);
+    EXPECT_GE(units_.back(), 24u) << "catches up with its schedule";
+    EXPECT_TRUE(std::is_sorted(units_.begin(), units_.end()));
+    EXPECT_EQ(units_.size(), units_.back() + 1);
+    EXPECT_EQ(playout_.counters().chunks_due - playout_.counters().chunks_in_time, chunks_per_unit);
+}
+
+TEST_F(PlayoutTest, a_unit_that_never_comes_is_given_up_for_the_next_key_frame)
+{
+    playout_.begin(0);
+    play(0, 20);
+    signed_unit(21, false);
+    play(22, 100);
+    EXPECT_EQ(skips_, 1);
+    EXPECT_EQ(discontinuities_, 1);
+    EXPECT_GT(units_.back(), 80u);
+    EXPECT_EQ(std::count(units_.begin(), units_.end(), UnitIndex{21}), 0);
+    EXPECT_GT(playout_.counters().skipped_units, 0u);
+}
+
+TEST_F(PlayoutTest, automatic_latency_starts_at_once_and_rises_with_a_stall)
+{
+    playout_ = make(std::nullopt);
+    playout_.begin(0);
+    play(0, 25); // the key frame of unit 0 is 1.25 s old, that of unit 20 0.25 s
+    Duration const before = playout_.latency();
+    EXPECT_GE(before, Playout::latency_default);
+    EXPECT_FALSE(units_.empty());
+    UnitIndex const next = units_.back() + 1;
+    Duration const due = unit_time * next + 10ms + before;
+    store_.find(next)->have = 0; // as if it had not come
+    advance(due + 200ms);
+    EXPECT_EQ(stalls_, 1);
+    store_.put_all(*store_.find(next), media_[next]);
+    advance(due + 210ms);
+    EXPECT_GE(playout_.latency(), before + 200ms);
+    EXPECT_LE(playout_.latency(), Playout::latency_max);
+}
+
+TEST_F(PlayoutTest, automatic_latency_comes_down_slowly)
+{
+    playout_ = make(std::nullopt);
+    playout_.begin(0);
+    play(0, 40);
+    Duration const before = playout_.latency();
+    play(41, 500);
+    EXPECT_LT(playout_.latency(), before);
+    EXPECT_GE(playout_.latency(), before - 100ms);
+}
+
+TEST(RandomAccessFinderTest, finds_the_same_starts_whatever_the_pieces)
+{
+    test::TestMedia maker{8, 1024};
+    ByteVector stream;
+    for (int unit = 0; unit < 60; ++unit) {
+        bool random_access = false;
+        ByteVector const bytes = maker.next_unit(unit % 20 == 0, random_access);
+        stream.insert(stream.end(), bytes.begin(), bytes.end());
+    }
+    auto const starts_in_pieces_of = [&](std::size_t size) {
+        RandomAccessFinder finder;
+        std::vector<std::uint64_t> starts;
+        for (std::size_t from = 0; from < stream.size(); from += size) {
+            if (auto const start = finder.feed(
+                    from, Bytes{stream}.subspan(from, std::min(size, stream.size() - from)))) {
+                starts.push_back(*start);
+            }
+        }
+        return starts;
+    };
+    auto const whole_units = starts_in_pieces_of(8192);
+    EXPECT_EQ(whole_units.size(), 3u);
+    for (std::size_t const size : {1UL, 100UL, 187UL, 188UL, 189UL, 1024UL}) {
+        EXPECT_EQ(starts_in_pieces_of(size), whole_units) << size;
+    }
+    for (std::uint64_t const start : whole_units) {
+        EXPECT_EQ(start % ts::packet_size, 0u);
+    }
+}
+
+TEST(RandomAccessFinderTest, a_gap_or_garbage_gives_no_start)
+{
+    RandomAccessFinder finder;
+    EXPECT_FALSE(finder.feed(0, ByteVector(10'000, 0x47)).has_value());
+    EXPECT_FALSE(finder.feed(500'000, ByteVector(10'000, 0xff)).has_value());
+}
+
+TEST(LatencySamplesTest, old_samples_do_not_count_and_the_number_is_limited)
+{
+    LatencySamples samples;
+    EXPECT_EQ(samples.percentile(at(0s), 0.5), Duration::zero());
+    for (int i = 1; i <= 100; ++i) {
+        samples.add(at(i * 1ms), i * 1ms);
+    }
+    EXPECT_EQ(samples.percentile(at(100ms), 0.5), Duration{51ms});
+    EXPECT_EQ(samples.percentile(at(100ms), 0.95), Duration{96ms});
+    EXPECT_EQ(samples.percentile(at(1h), 0.5), Duration::zero());
+}
+
+} // namespace
+} // namespace ppsp::peer
