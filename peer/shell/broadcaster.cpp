@@ -127,6 +127,9 @@ Result<void, std::string> Broadcaster::Parts::open_session()
     session_options.link = link;
     session_options.node = {options.listen, options.upload_kbps, options.strict};
     session_options.on_message = options.on_message;
+    session_options.on_refused = [this](std::string const& sentence) {
+        finish(State::failed, sentence);
+    };
     auto opened = SwarmSession::open(std::move(session_options));
     if (!opened) {
         return failure(std::move(opened.error()));

@@ -72,6 +72,9 @@ void SwarmSession::Parts::start_tracker(Role role)
     ports.figures = [this] { return figures(); };
     ports.can_reach = [this](Endpoint const& to) { return node->socket().can_reach(to); };
     ports.message = options.on_message;
+    if (options.link.peers.empty()) {
+        ports.refused = options.on_refused;
+    }
     tracker = std::make_unique<TrackerClient>(node->context(), std::move(config),
                                               Rng{OsRandom{}.next()}, std::move(ports));
     tracker->start();

@@ -15,6 +15,9 @@ public:
         NodeOptions node;
         /// Sentences for people, on the node's thread.
         std::function<void(std::string const&)> on_message;
+        /// The tracker does not take this channel and nobody else can introduce us: a sentence, on
+        /// the node's thread, once.
+        std::function<void(std::string const&)> on_refused;
         /// On the node's thread.
         std::function<void(MediaReady&&)> on_media;
     };

@@ -50,6 +50,7 @@ struct TrackerClient::Parts : std::enable_shared_from_this<TrackerClient::Parts>
 
     static net::awaitable<void> run(std::shared_ptr<Parts> self);
     net::awaitable<bool> connect();
+    void tell_refusal(ppstp::Response const& response);
     net::awaitable<void> serve();
     net::awaitable<void> find();
     net::awaitable<void> report(bool is_full);
@@ -78,6 +79,7 @@ struct TrackerClient::Parts : std::enable_shared_from_this<TrackerClient::Parts>
     bool is_started = false;
     bool is_leaving = false;
     bool is_registered = false;
+    bool was_registered = false;
     bool has_asked = false; ///< a CONNECT may have reached a tracker
     bool is_playing = false;
     bool is_waiting_told = false;
@@ -122,6 +124,7 @@ net::awaitable<bool> TrackerClient::Parts::connect()
         }
         if (take_result(*response)) {
             is_registered = true;
+            was_registered = true;
             has_asked = false;
             auto const now = SteadyClock::now();
             report_at = now + jittered(rng, config.timers.report_interval, jitter_share);
@@ -129,11 +132,24 @@ net::awaitable<bool> TrackerClient::Parts::connect()
             co_return true;
         }
         progress.refusal = why_refused(*response);
-        ports.message("the tracker at " + exchange.tracker().at.text() +
-                      " refuses: " + progress.refusal);
+        tell_refusal(*response);
         co_await exchange.pause();
     }
     co_return false;
+}
+
+void TrackerClient::Parts::tell_refusal(ppstp::Response const& response)
+{
+    std::string const sentence =
+        "the tracker at " + exchange.tracker().at.text() + " refuses: " + progress.refusal;
+    bool const is_only_one = config.trackers.size() == 1 && config.trackers.front().size() == 1;
+    bool const is_final =
+        response.error == ppstp::ErrorCode::forbidden && is_only_one && !was_registered;
+    if (is_final && ports.refused) {
+        std::exchange(ports.refused, nullptr)(sentence);
+        return;
+    }
+    ports.message(sentence);
 }
 
 net::awaitable<void> TrackerClient::Parts::serve()

@@ -35,6 +35,9 @@ struct TrackerClientPorts {
     std::function<bool(Endpoint const&)> can_reach;
     /// Sentences for people.
     std::function<void(std::string const&)> message;
+    /// The only tracker does not take this channel (error 03 to the first CONNECT): trying again
+    /// would not help. Called once with a sentence; may be empty, then `message` gets it.
+    std::function<void(std::string const&)> refused;
 };
 
 /// How far the tracker brought us; says why a viewer sees nothing.

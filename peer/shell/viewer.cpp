@@ -112,6 +112,7 @@ std::unique_ptr<Viewer> Viewer::open(ViewerOptions options, std::string& error)
     session_options.link = *std::move(link);
     session_options.node = {*listen, raw->options.upload_kbps, raw->options.strict};
     session_options.on_message = raw->options.on_message;
+    session_options.on_refused = [raw](std::string const& sentence) { raw->pieces.fail(sentence); };
     session_options.on_media = [raw](peer::MediaReady&& media) { raw->take(std::move(media)); };
     auto session = peer::SwarmSession::open(std::move(session_options));
     if (!session) {
