@@ -2,6 +2,7 @@
 
 #include "peer/shell/host_port.hpp"
 #include "peer/shell/log_events.hpp"
+#include "protocol/tools/environment_first.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -87,8 +88,7 @@ inline void add_common(CLI::App& app, CommonOptions& options)
     add_option(app, "--log-level", options.log_level, "trace, debug, info, warn, error or off")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
         ->capture_default_str();
-    app.set_config("--config", "", "Read options from a TOML file");
-    app.allow_config_extras(CLI::config_extras_mode::error);
+    tools::add_config_file(app);
     app.set_version_flag("--version", PPSP_VERSION);
 }
 

@@ -1,3 +1,4 @@
+#include "protocol/tools/environment_first.hpp"
 #include "tracker/shell/server.hpp"
 
 #include <CLI/CLI.hpp>
@@ -48,26 +49,6 @@ std::string check_store(std::string const& text)
            "so the one allowed value is 'memory'";
 }
 
-/// CLI11 would let the file win over the environment.
-class EnvironmentFirst : public CLI::ConfigTOML {
-public:
-    explicit EnvironmentFirst(CLI::App const& app) : app_(app) {}
-
-    std::vector<CLI::ConfigItem> from_config(std::istream& input) const override
-    {
-        auto items = CLI::ConfigTOML::from_config(input);
-        std::erase_if(items, [this](CLI::ConfigItem const& item) {
-            auto const* option = app_.get_option_no_throw("--" + item.name);
-            return option != nullptr && !option->get_envname().empty() &&
-                   std::getenv(option->get_envname().c_str()) != nullptr;
-        });
-        return items;
-    }
-
-private:
-    CLI::App const& app_;
-};
-
 /// Every option is declared here once; flag, key of the file, environment variable and help come
 /// from it.
 void declare(CLI::App& app, Settings& settings)
@@ -100,9 +81,7 @@ void declare(CLI::App& app, Settings& settings)
         ->envname("PPSP_LOG_LEVEL")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
         ->capture_default_str();
-    app.set_config("--config", "", "TOML file with any of these options as keys");
-    app.config_formatter(std::make_shared<EnvironmentFirst>(app));
-    app.allow_config_extras(CLI::config_extras_mode::error);
+    tools::add_config_file(app);
     app.set_version_flag("--version", "ppsp-tracker " PPSP_VERSION);
 }
 
