@@ -13,7 +13,9 @@ struct TrackerTimers {
     Duration find_interval_waiting = std::chrono::seconds{1};
     Duration find_interval_waiting_max = std::chrono::seconds{5};
     Duration retry_first = std::chrono::seconds{1};
-    Duration retry_max = std::chrono::seconds{60};
+    /// No longer than a report interval, so that a tracker that came back is full again within one;
+    /// full jitter makes it the load of ordinary reports.
+    Duration retry_max = std::chrono::seconds{10};
     Duration retry_max_joining = std::chrono::seconds{10};
     Duration request_timeout = std::chrono::seconds{5};
     Duration leave_timeout = std::chrono::seconds{1};

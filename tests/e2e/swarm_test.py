@@ -1,10 +1,27 @@
 #!/usr/bin/env python3
 """Real processes on loopback: a late joiner, a killed viewer, a tracker that goes away and comes
-back; every viewer's bytes are the same."""
+back; every viewer's bytes are the same. PPSP_E2E_OUTAGE_S changes how long it is away (8 s)."""
 
+import json
+import os
 import time
+import urllib.request
 
 from processes import Swarm, check_same_stream, check_starts_at_key_frame
+
+
+def wait_until_full(tracker, peers, seconds):
+    """A tracker that came back is filled again by those who are there."""
+    end = time.monotonic() + seconds
+    known = 0
+    while time.monotonic() < end:
+        with urllib.request.urlopen(f"{tracker}/status", timeout=5) as answer:
+            known = json.load(answer)["peers"]
+        if known >= peers:
+            print(f"the tracker knew {known} peers after {seconds - (end - time.monotonic()):.1f} s")
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"only {known} of {peers} peers came back within {seconds} s")
 
 
 def main():
@@ -21,9 +38,10 @@ def main():
 
         swarm.kill("a")
         swarm.kill("tracker")
-        time.sleep(8)
+        time.sleep(int(os.environ.get("PPSP_E2E_OUTAGE_S", "8")))
         swarm.start("tracker", "ppsp-tracker", "--listen", f"127.0.0.1:{port}")
         swarm.lines("tracker", 1, 10)
+        wait_until_full(tracker, 4, 25)
         swarm.viewer("late", link)
         swarm.wait_for_output("late", 300_000, 40)
         time.sleep(5)
