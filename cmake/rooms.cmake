@@ -53,9 +53,10 @@ function(ppsp_program name)
     target_link_libraries(${name} PRIVATE ppsp_options ${ARG_LINK})
 endfunction()
 
-# ppsp_test(NAME FOLDER folder [PATTERN glob] LINK lib...): one test program per room.
+# ppsp_test(NAME FOLDER folder [PATTERN glob] [REAL_TIME] LINK lib...): one test program per room.
+# REAL_TIME: media runs at its own speed in them, so nothing else may run beside them.
 function(ppsp_test name)
-    cmake_parse_arguments(ARG "" "FOLDER;PATTERN" "LINK;LABELS" ${ARGN})
+    cmake_parse_arguments(ARG "REAL_TIME" "FOLDER;PATTERN" "LINK;LABELS" ${ARGN})
     if(NOT ARG_PATTERN)
         set(ARG_PATTERN "*_test.cpp")
     endif()
@@ -73,5 +74,6 @@ function(ppsp_test name)
     target_link_libraries(test_${name} PRIVATE ppsp_options ${ARG_LINK} GTest::gtest GTest::gmock
         GTest::gtest_main rapidcheck rapidcheck_gtest)
     gtest_discover_tests(test_${name} DISCOVERY_TIMEOUT 60
-        PROPERTIES TIMEOUT 120 LABELS "${ARG_LABELS}" ENVIRONMENT RC_PARAMS=seed=7574)
+        PROPERTIES TIMEOUT 120 LABELS "${ARG_LABELS}" ENVIRONMENT RC_PARAMS=seed=7574
+            RUN_SERIAL ${ARG_REAL_TIME})
 endfunction()

@@ -213,7 +213,7 @@ TEST_F(PlayerTest, ends_after_the_seconds_given)
 TEST_F(PlayerTest, statistics_on_stdout_move_the_first_line_to_stderr)
 {
     options.statistics_path = "-";
-    options.run_time = 100ms;
+    options.run_time = 2s; // the first line comes once the pipeline runs
     (void)run();
     auto const line = json::parse(out.str()).as_object();
     EXPECT_TRUE(line.at("final").as_bool());
