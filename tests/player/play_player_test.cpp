@@ -215,7 +215,10 @@ TEST_F(PlayerTest, statistics_on_stdout_move_the_first_line_to_stderr)
     options.statistics_path = "-";
     options.run_time = 2s; // the first line comes once the pipeline runs
     (void)run();
-    auto const line = json::parse(out.str()).as_object();
+    std::string text = out.str();
+    ASSERT_FALSE(text.empty());
+    text.pop_back(); // the last line's end
+    auto const line = json::parse(text.substr(text.rfind('\n') + 1)).as_object();
     EXPECT_TRUE(line.at("final").as_bool());
     EXPECT_TRUE(line.at("startup_ms").is_null());
     EXPECT_THAT(err.str(), StartsWith("ppsp-play playing 0dabcdef udp=127.0.0.1:4242\n"));
