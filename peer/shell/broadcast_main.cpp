@@ -18,6 +18,7 @@ struct Options {
     bool loop = false;
     bool encode = false;
     bool stamp_clock = false;
+    std::string dump_cut;
     std::optional<std::uint32_t> video_kbps;
     std::uint32_t unit_ms = 50;
 };
@@ -46,6 +47,10 @@ void declare(CLI::App& app, Options& options)
     add_flag(app, "--encode", options.encode, "Encode anew even where it is not necessary");
     add_flag(app, "--stamp-clock", options.stamp_clock,
              "Draw the time into the picture, to measure latency (with --encode or testsrc:)");
+    add_option(
+        app, "--dump-cut", options.dump_cut,
+        "Write the stream as it is cut into units to this file, to compare with what viewers "
+        "get");
     add_option(app, "--video-kbps", options.video_kbps, "Video rate in kbit/s")
         ->check(CLI::Range(50U, 100'000U));
     add_option(app, "--unit-ms", options.unit_ms, "Media in one signed unit, in milliseconds")
@@ -88,6 +93,7 @@ BroadcastOptions to_broadcast_options(Options const& options)
     result.loop = options.loop;
     result.encode = options.encode;
     result.stamp_clock = options.stamp_clock;
+    result.cut_file = options.dump_cut;
     result.video_kbps = options.video_kbps;
     result.upload_kbps = options.common.upload_kbps;
     result.unit_time = std::chrono::milliseconds{options.unit_ms};

@@ -3,6 +3,7 @@
 #include "peer/ingest/media_source.hpp"
 #include "peer/shell/channel_file.hpp"
 #include "peer/shell/key_state.hpp"
+#include "peer/shell/media_output.hpp"
 #include "peer/shell/own_addresses.hpp"
 #include "peer/shell/swarm_session.hpp"
 #include "peer/shell/unit_feed.hpp"
@@ -55,6 +56,7 @@ struct Broadcaster::Parts {
 
     [[nodiscard]] Result<void, std::string> open_key();
     [[nodiscard]] Result<void, std::string> open_session();
+    [[nodiscard]] Result<void, std::string> open_cut_file();
     [[nodiscard]] Result<void, std::string> open_input();
     [[nodiscard]] Result<void, std::string> write_channel_file();
     void begin_reading();
@@ -79,6 +81,7 @@ struct Broadcaster::Parts {
     std::unique_ptr<boost::asio::steady_timer> timer;
     std::optional<TimePoint> armed;
     bool is_joined = false;
+    std::unique_ptr<MediaOutput> cut_output;
     bool is_input_over = false;
 
     mutable std::mutex mutex;
@@ -139,6 +142,19 @@ Result<void, std::string> Broadcaster::Parts::open_session()
         auto const own = own_addresses(session->node().local_endpoint(), {});
         link.peers = {{own.front().address_text(), own.front().port()}};
     }
+    return {};
+}
+
+Result<void, std::string> Broadcaster::Parts::open_cut_file()
+{
+    if (options.cut_file.empty()) {
+        return {};
+    }
+    auto opened = MediaOutput::open(options.cut_file, [] { return false; });
+    if (!opened) {
+        return failure(std::move(opened.error()));
+    }
+    cut_output = *std::move(opened);
     return {};
 }
 
@@ -248,6 +264,13 @@ void Broadcaster::Parts::feed_engine()
                 return;
             }
         }
+        if (cut_output) {
+            auto const written = cut_output->write(unit->payload);
+            if (!written) {
+                finish(State::failed, written.error());
+                return;
+            }
+        }
         node.handle(UnitCut{link.swarm, unit->payload, unit->random_access});
     }
     arm_timer();
@@ -323,8 +346,8 @@ Result<std::unique_ptr<Broadcaster>, std::string> Broadcaster::open(BroadcastOpt
         options.on_message = [](std::string const&) {};
     }
     auto parts = std::make_unique<Parts>(std::move(options));
-    for (auto const step :
-         {&Parts::open_key, &Parts::open_session, &Parts::open_input, &Parts::write_channel_file}) {
+    for (auto const step : {&Parts::open_key, &Parts::open_session, &Parts::open_cut_file,
+                            &Parts::open_input, &Parts::write_channel_file}) {
         auto const done = (parts.get()->*step)();
         if (!done) {
             if (parts->source) {

@@ -22,6 +22,7 @@ struct BroadcastOptions {
     Duration unit_time = std::chrono::milliseconds{50};
     bool strict = false;
     std::string channel_file; ///< `--write-link`; empty = none
+    std::string cut_file;     ///< the stream as it was cut, for comparing; empty = none
     /// Sentences for people, from any thread.
     std::function<void(std::string const&)> on_message;
 };
