@@ -51,7 +51,6 @@ struct HandshakeProgress {
 /// When the neighbour was heard last, and what that means.
 struct Liveness {
     TimePoint received{};
-    TimePoint sent{};
     TimePoint keepalive_at{};
     std::uint32_t sent_since_received = 0;
     /// First unanswered REQUEST after the last datagram received.

@@ -56,9 +56,10 @@ std::optional<PeerProfile> check_handshake(SwarmMetadata const& swarm, wire::Opt
                                            bool initiator)
 {
     bool const id_matches = options.swarm_id ? *options.swarm_id == swarm.id : !initiator;
+    bool const is_complete = !initiator || !swarm.strict || options.minimum_version.has_value();
     // Option 4 is missing with method 3 at some peers (trap T9); then SHA-256 is meant.
     bool const agrees =
-        versions_overlap(options) && id_matches &&
+        versions_overlap(options) && id_matches && is_complete &&
         options.integrity_method == wire::IntegrityMethod::unified_merkle_tree &&
         options.hash_function.value_or(wire::HashFunction::sha256) == wire::HashFunction::sha256 &&
         options.signature_algorithm == swarm.algorithm &&
@@ -74,24 +75,6 @@ std::optional<PeerProfile> check_handshake(SwarmMetadata const& swarm, wire::Opt
 wire::Handshake closing_handshake()
 {
     return wire::Handshake{ChannelId{0}, wire::Options{}};
-}
-
-std::optional<wire::SignatureAlgorithm> live_algorithm(SwarmId const& id)
-{
-    if (id.empty()) {
-        return std::nullopt;
-    }
-    auto const algorithm = static_cast<wire::SignatureAlgorithm>(id.front());
-    switch (algorithm) {
-    case wire::SignatureAlgorithm::rsa_sha1:
-    case wire::SignatureAlgorithm::rsa_sha256:
-    case wire::SignatureAlgorithm::ecdsa_p256_sha256:
-    case wire::SignatureAlgorithm::ecdsa_p384_sha384:
-    case wire::SignatureAlgorithm::ed25519:
-        return algorithm;
-    default:
-        return std::nullopt;
-    }
 }
 
 } // namespace ppsp::peer

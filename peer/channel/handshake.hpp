@@ -17,6 +17,8 @@ struct SwarmMetadata {
     std::uint64_t discard_window_chunks = 0;
     /// We take part in spreading; a source neither wants nor understands content.
     bool accepts_content = true;
+    /// Nothing is forgiven: an initiator without the minimum version (PP-7.3-a) gets no answer.
+    bool strict = false;
 };
 
 /// What a neighbour said about itself.
@@ -40,8 +42,5 @@ check_handshake(SwarmMetadata const& swarm, wire::Options const& options, bool i
 
 /// RFC 7574 §3.1.1: a HANDSHAKE with source channel 0 ends the conversation.
 [[nodiscard]] wire::Handshake closing_handshake();
-
-/// The algorithm that a live swarm's id begins with; nullopt for an id that is none.
-[[nodiscard]] std::optional<wire::SignatureAlgorithm> live_algorithm(SwarmId const& id);
 
 } // namespace ppsp::peer

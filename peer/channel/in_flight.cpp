@@ -51,7 +51,7 @@ std::vector<ChunkId> InFlight::take_lost(TimePoint now, Duration patience)
         }
         lost.push_back(at->first);
         bytes_ -= sent.bytes;
-        remember_lost(now, at->first);
+        remember_lost(at->first);
         at = sent_.erase(at);
     }
     return lost;
@@ -63,7 +63,7 @@ std::vector<ChunkId> InFlight::take_all()
     all.reserve(sent_.size());
     for (auto const& [chunk, sent] : sent_) {
         all.push_back(chunk);
-        remember_lost(sent.at, chunk);
+        remember_lost(chunk);
     }
     sent_.clear();
     bytes_ = 0;
@@ -77,17 +77,17 @@ bool InFlight::take(TimePoint now, ChunkId chunk, Duration age_min)
         return false;
     }
     bytes_ -= at->second.bytes;
-    remember_lost(now, chunk);
+    remember_lost(chunk);
     sent_.erase(at);
     return true;
 }
 
-void InFlight::remember_lost(TimePoint now, ChunkId chunk)
+void InFlight::remember_lost(ChunkId chunk)
 {
     if (lost_before_.size() >= lost_before_max) {
         lost_before_.erase(lost_before_.begin());
     }
-    lost_before_[chunk] = now;
+    lost_before_.insert(chunk);
 }
 
 } // namespace ppsp::peer

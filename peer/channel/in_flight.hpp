@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 namespace ppsp::peer {
@@ -45,14 +46,14 @@ private:
         bool again;           ///< sent before, so it gives no round-trip sample
     };
     std::map<ChunkId, Sent> sent_;
-    std::map<ChunkId, TimePoint> lost_before_; ///< to know what is sent again
+    std::set<ChunkId> lost_before_; ///< to know what is sent again
     std::size_t bytes_ = 0;
     std::uint64_t next_number_ = 0;
     std::optional<std::uint64_t> highest_acked_;
     TimePoint last_sent_{};
 
     static constexpr std::size_t lost_before_max = 256;
-    void remember_lost(TimePoint now, ChunkId chunk);
+    void remember_lost(ChunkId chunk);
 };
 
 } // namespace ppsp::peer

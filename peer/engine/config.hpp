@@ -29,7 +29,8 @@ struct NodeConfig {
     Duration ledbat_target = std::chrono::milliseconds{25};
     /// Conversations we open ourselves and keep per swarm (design: 12-16 in-edges).
     std::uint16_t neighbours_target = 14;
-    /// Conversations per swarm in all; further handshakes get no answer.
+    /// Conversations per swarm in all, of which a viewer keeps `neighbours_target` for those it
+    /// begins itself (PP-12.6.1-a); further handshakes get no answer.
     std::uint16_t neighbours_max = 60;
     /// Answer PEX_REQ and ask for peers.
     bool pex = true;

@@ -5,6 +5,7 @@
 #include "peer/swarm/channel_table.hpp"
 #include "peer/swarm/swarm.hpp"
 #include "protocol/base/assert.hpp"
+#include "protocol/base/overloaded.hpp"
 
 #include <map>
 
@@ -16,11 +17,6 @@ constexpr std::size_t half_open_max = 1024;
 constexpr std::size_t half_open_per_address_max = 8;
 /// A node is not a data centre: more than this is a mistake of its shell.
 constexpr std::size_t swarms_max = 256;
-
-template <typename... Visitors>
-struct Overloaded : Visitors... {
-    using Visitors::operator()...;
-};
 
 } // namespace
 

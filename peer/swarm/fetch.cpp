@@ -34,8 +34,8 @@ void Swarm::tune_in(TimePoint now)
     }
     auto const back_units = static_cast<UnitIndex>(back / unit_duration) + 1;
     UnitIndex first = newest > back_units ? newest - back_units : 0;
-    if (hint_ && hint_->random_access && !config_.playout.latency) {
-        UnitIndex const random_access = grid.unit_of(*hint_->random_access);
+    if (random_access_hint_ && !config_.playout.latency) {
+        UnitIndex const random_access = grid.unit_of(*random_access_hint_);
         auto const reach = static_cast<UnitIndex>(hint_age_max / unit_duration);
         if (random_access <= newest && random_access + reach >= newest) {
             first = random_access > 0 ? random_access - 1 : 0; // the PAT may lie in the unit before
@@ -48,7 +48,7 @@ void Swarm::tune_in(TimePoint now)
 
 void Swarm::on_edge(TimePoint now, LiveEdgeFound const& found)
 {
-    hint_ = EdgeHint{found.newest, found.random_access, now - found.age};
+    random_access_hint_ = found.random_access;
     if (!store_ && !is_source()) {
         learn_units(now, found.chunks_per_unit, false);
     }
@@ -178,7 +178,10 @@ void Swarm::probe_jump(TimePoint now)
     Jump const jump = *std::exchange(jump_, std::nullopt);
     auto const newest = store_->newest();
     if (!newest || jump.unit > *newest) {
-        ask(now, Ask{jump.peer, jump.unit, 1});
+        // Not remembered as asked: whoever lies about new units could fill that table.
+        if (Channel* const channel = channel_of(jump.peer)) {
+            channel->control.requests.push_back(single(store_->grid().first_chunk(jump.unit)));
+        }
     }
 }
 
@@ -302,7 +305,7 @@ void Swarm::advance(TimePoint now)
     play(now);
     send_control(now);
     send_data(now);
-    remove_closed(now);
+    remove_closed();
     update_deadline(now);
 }
 

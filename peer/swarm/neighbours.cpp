@@ -28,12 +28,10 @@ constexpr std::uint32_t bad_signatures_max = 3;
 constexpr std::uint32_t bad_datagrams_max = 10;
 constexpr Duration housekeeping_gap = 100ms;
 constexpr Duration dial_gap = 50ms;
-/// Units kept at the nominal duration, plus room for the unit in progress.
-constexpr std::uint32_t window_slack_units = 2;
 
-SwarmMetadata metadata_of(LiveSwarmConfig const& config)
+SwarmMetadata metadata_of(LiveSwarmConfig const& config, NodeConfig const& node)
 {
-    auto const algorithm = live_algorithm(config.id);
+    auto const algorithm = integrity::algorithm_of(config.id);
     PPSP_ASSERT(algorithm.has_value());
     SwarmMetadata metadata;
     metadata.id = config.id;
@@ -43,20 +41,15 @@ SwarmMetadata metadata_of(LiveSwarmConfig const& config)
                        .signature_size = wire::signature_size(*algorithm, config.id).value_or(64),
                        .chunk_size = config.chunk_size};
     metadata.accepts_content = config.role != Role::source;
+    metadata.strict = node.strict;
     return metadata;
-}
-
-std::uint32_t window_units(LiveSwarmConfig const& config)
-{
-    return static_cast<std::uint32_t>(config.discard_window / config.unit_duration) +
-           window_slack_units;
 }
 
 } // namespace
 
 Swarm::Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services, Rng rng)
     : config_(join.config), services_(services), signer_(join.signer),
-      metadata_(metadata_of(join.config)), joined_(now), rng_(rng.fork("swarm")),
+      metadata_(metadata_of(join.config, services.config)), joined_(now), rng_(rng.fork("swarm")),
       choice_(rng.fork("neighbours")), munros_(join.config.discard_window),
       next_own_unit_(join.config.first_unit),
       picker_(std::make_unique<SubstreamPicker>(SubstreamPickerConfig{}, rng.fork("picker"))),
@@ -70,7 +63,7 @@ Swarm::Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services
     std::uint32_t const smallest_unit = 8;
     std::uint32_t const chunks =
         config_.chunks_per_unit != 0 ? config_.chunks_per_unit : smallest_unit;
-    metadata_.discard_window_chunks = std::uint64_t{window_units(config_)} * chunks;
+    metadata_.discard_window_chunks = std::uint64_t{window_units()} * chunks;
     if (config_.chunks_per_unit != 0) {
         learn_units(now, config_.chunks_per_unit, is_source());
     }
@@ -83,6 +76,12 @@ Swarm::~Swarm()
     for (auto const& channel : channels_) {
         services_.channels.remove(channel->own_id);
     }
+}
+
+/// Units kept: the discard window at the nominal duration, and room for the unit in progress.
+std::uint32_t Swarm::window_units() const
+{
+    return static_cast<std::uint32_t>(config_.discard_window / config_.unit_duration) + 2;
 }
 
 void Swarm::on_candidates(TimePoint now, std::span<Endpoint const> endpoints)
@@ -110,11 +109,13 @@ void Swarm::dial(TimePoint now)
     if (is_source()) {
         return; // the injector is found, it does not look for anybody
     }
+    // Only conversations that we began count: those that strangers began must not keep us from
+    // choosing neighbours ourselves (PP-12.6.1-a).
     std::vector<Endpoint> connected;
     std::size_t own = 0;
     for (auto const& channel : channels_) {
         connected.push_back(channel->endpoint);
-        own += channel->state != ChannelState::closed ? 1 : 0;
+        own += channel->initiator && channel->state != ChannelState::closed ? 1 : 0;
     }
     while (own < services_.config.neighbours_target) {
         auto const endpoint = choice_.next(now, connected);
@@ -128,7 +129,8 @@ void Swarm::dial(TimePoint now)
         connected.push_back(*endpoint);
         ++own;
     }
-    if (own < services_.config.neighbours_target / 2U && now >= next_candidates_wanted_) {
+    bool const lonely = open_count() < services_.config.neighbours_target / 2U;
+    if (lonely && now >= next_candidates_wanted_) {
         services_.outbox.push(CandidatesWanted{id()});
         next_candidates_wanted_ = now + 2s;
     }
@@ -201,7 +203,7 @@ void Swarm::on_initiation(TimePoint now, Endpoint const& from, wire::Handshake c
     if (!profile || superfluous(now, from, handshake.source, datagram.size())) {
         return;
     }
-    if (channels_.size() >= services_.config.neighbours_max) {
+    if (!has_room_for_strangers()) {
         return;
     }
     Channel& channel = add_channel(now, from);
@@ -308,7 +310,7 @@ void Swarm::punish(TimePoint now, Channel& channel, BanReason reason)
     close(now, channel, "sent what does not verify", false);
 }
 
-void Swarm::remove_closed(TimePoint)
+void Swarm::remove_closed()
 {
     std::erase_if(channels_, [this](auto const& channel) {
         if (channel->state != ChannelState::closed) {
@@ -402,7 +404,7 @@ void Swarm::answer_pex(TimePoint now, Channel& channel)
 
 void Swarm::ask_pex(TimePoint now, Channel& channel)
 {
-    bool const enough = channels_.size() >= services_.config.neighbours_target;
+    bool const enough = open_count() >= services_.config.neighbours_target;
     if (!services_.config.pex || is_source() || enough || now < channel.pex_ask_at ||
         !channel.profile.supports(wire::MessageType::pex_req)) {
         return;
@@ -422,7 +424,7 @@ void Swarm::housekeeping(TimePoint now)
             look_after_handshake(now, channel);
         }
     }
-    update_budget(now);
+    update_budget();
     probe_jump(now);
     next_housekeeping_ = now + housekeeping_gap;
 }
@@ -432,7 +434,26 @@ void Swarm::leave(TimePoint now)
     for (auto const& channel : channels_) {
         close(now, *channel, "leaving", true);
     }
-    remove_closed(now);
+    remove_closed();
+}
+
+std::size_t Swarm::open_count() const
+{
+    return static_cast<std::size_t>(
+        std::count_if(channels_.begin(), channels_.end(),
+                      [](auto const& channel) { return channel->is_open(); }));
+}
+
+/// Conversations that others began get what is left beside our own. Half-open ones do not count:
+/// their senders may be invented, and they have a table of their own.
+bool Swarm::has_room_for_strangers() const
+{
+    auto const strangers =
+        std::count_if(channels_.begin(), channels_.end(), [](auto const& channel) {
+            return channel->is_open() && !channel->initiator;
+        });
+    std::size_t const reserved = is_source() ? 0 : services_.config.neighbours_target;
+    return static_cast<std::size_t>(strangers) + reserved < services_.config.neighbours_max;
 }
 
 std::size_t Swarm::half_open_count() const

@@ -1,5 +1,7 @@
 #include "peer/swarm/swarm.hpp"
 
+#include "protocol/base/overloaded.hpp"
+
 #include <algorithm>
 #include <bit>
 
@@ -13,11 +15,6 @@ constexpr UnitIndex believable_ahead = 64;
 /// Held chunks that one datagram can ask for: half a minute at 1 Mbit/s. Bounds its cost.
 constexpr std::uint32_t requested_chunks_per_datagram_max = 4096;
 
-template <typename... Visitors>
-struct Overloaded : Visitors... {
-    using Visitors::operator()...;
-};
-
 } // namespace
 
 void Swarm::on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& reader,
@@ -28,6 +25,10 @@ void Swarm::on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& r
     channel.liveness.sent_since_received = 0;
     channel.liveness.asked_since.reset();
     if (channel.state == ChannelState::half_open) {
+        if (!has_room_for_strangers()) {
+            close(now, channel, "no room", true);
+            return;
+        }
         opened(now, channel); // our number came back: the address is real
     }
     request_budget_ = requested_chunks_per_datagram_max;
@@ -226,9 +227,7 @@ void Swarm::learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool prove
     if (store_ && store_->grid().chunks_per_unit() == chunks_per_unit) {
         return;
     }
-    auto const window =
-        static_cast<std::uint32_t>(config_.discard_window / config_.unit_duration) + 2;
-    store_.emplace(UnitGrid{chunks_per_unit}, config_.chunk_size, window);
+    store_.emplace(UnitGrid{chunks_per_unit}, config_.chunk_size, window_units());
     signs_.clear();
     for (auto const& channel : channels_) {
         // What was sorted by units of another size means nothing.
@@ -238,7 +237,7 @@ void Swarm::learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool prove
     }
     newest_changed_ = now;
     if (!is_source()) {
-        metadata_.discard_window_chunks = std::uint64_t{window} * chunks_per_unit;
+        metadata_.discard_window_chunks = std::uint64_t{window_units()} * chunks_per_unit;
     }
 }
 
@@ -312,7 +311,7 @@ void Swarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit,
     if (store_->complete(unit.index)) {
         channel.scratch.erase(unit.index);
         withdraw_rest(unit.index);
-        announce(now, unit.index);
+        announce(unit.index);
         fetch_wanted_ = true;
     }
 }

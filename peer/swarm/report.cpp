@@ -41,9 +41,7 @@ SwarmStatistics Swarm::statistics(TimePoint now) const
     if (!is_source()) {
         figures.media_bytes = played.media_bytes;
     }
-    figures.neighbours = static_cast<std::uint32_t>(
-        std::count_if(channels_.begin(), channels_.end(),
-                      [](auto const& channel) { return channel->is_open(); }));
+    figures.neighbours = static_cast<std::uint32_t>(open_count());
     figures.uplink_bps = services_.uplink.measured_bps(now);
     figures.free_slots = slots_.free(now);
     if (store_ && store_->newest_complete()) {

@@ -91,7 +91,7 @@ void Swarm::offer_chunk(TimePoint now, ChunkId chunk)
 
 /// A unit is whole: HAVE to everybody who does not get it pushed. To one who subscribed without
 /// finding a place it is the answer: fetch it, here or elsewhere.
-void Swarm::announce(TimePoint, UnitIndex unit)
+void Swarm::announce(UnitIndex unit)
 {
     ChunkRange const whole = store_->grid().chunks(unit);
     ChunkId const oldest = store_->grid().first_chunk(store_->oldest_kept());
@@ -137,7 +137,7 @@ void Swarm::on_unit_cut(TimePoint now, Bytes payload, bool random_access)
         offer_chunk(now, chunk);
     }
     place_first_copies(now, unit);
-    announce(now, unit);
+    announce(unit);
 }
 
 /// A new unit must leave the source at once, whoever asked: copies that no subscriber gets go to
@@ -190,7 +190,7 @@ void Swarm::push_unit(TimePoint now, Channel& channel, ChunkRange chunks)
 }
 
 /// Places for children: what the uplink carries beside everything else.
-void Swarm::update_budget(TimePoint)
+void Swarm::update_budget()
 {
     auto const limit = services_.uplink.limit_bps();
     if (!limit || !store_) {
@@ -226,7 +226,6 @@ void Swarm::flush(TimePoint now, Channel& channel, std::vector<ByteVector>& data
     for (ByteVector& datagram : datagrams) {
         figures_.wire_bytes_out += datagram.size();
         services_.uplink.on_sent(now, datagram.size());
-        channel.liveness.sent = now;
         channel.liveness.sent_since_received += 1;
         services_.outbox.push(SendDatagram{channel.endpoint, std::move(datagram)});
     }

@@ -58,6 +58,7 @@ public:
 
     [[nodiscard]] SwarmStatistics statistics(TimePoint now) const;
     [[nodiscard]] std::vector<NeighbourStatistics> neighbour_statistics() const;
+    [[nodiscard]] std::size_t open_count() const;
     [[nodiscard]] std::size_t half_open_count() const;
     [[nodiscard]] std::size_t half_open_count(Endpoint const& address) const;
 
@@ -68,10 +69,11 @@ private:
     void send_handshake(TimePoint now, Channel& channel, bool initiator, std::size_t size_max);
     void on_handshake(TimePoint now, Channel& channel, wire::Handshake const& handshake);
     bool superfluous(TimePoint now, Endpoint const& from, ChannelId source, std::size_t size);
+    [[nodiscard]] bool has_room_for_strangers() const;
     void opened(TimePoint now, Channel& channel);
     void close(TimePoint now, Channel& channel, std::string_view why, bool say_goodbye);
     void punish(TimePoint now, Channel& channel, BanReason reason);
-    void remove_closed(TimePoint now);
+    void remove_closed();
     void look_after(TimePoint now, Channel& channel);
     void look_after_handshake(TimePoint now, Channel& channel);
     void answer_pex(TimePoint now, Channel& channel);
@@ -120,8 +122,8 @@ private:
     void offer_chunk(TimePoint now, ChunkId chunk);
     void place_first_copies(TimePoint now, UnitIndex unit);
     void push_unit(TimePoint now, Channel& channel, ChunkRange chunks);
-    void announce(TimePoint now, UnitIndex unit);
-    void update_budget(TimePoint now);
+    void announce(UnitIndex unit);
+    void update_budget();
     void send_control(TimePoint now);
     void send_data(TimePoint now);
     bool send_from(TimePoint now, Channel& channel, RequestQueue::Urgency urgency);
@@ -145,6 +147,7 @@ private:
     [[nodiscard]] bool is_source() const { return config_.role == Role::source; }
     [[nodiscard]] bool uploads() const { return services_.config.uplink_bps != std::uint64_t{0}; }
     [[nodiscard]] DatagramBuilder builder() const;
+    [[nodiscard]] std::uint32_t window_units() const;
     void emit(TimePoint now, Event const& event);
 
     LiveSwarmConfig config_;
@@ -178,12 +181,7 @@ private:
     std::vector<ParentView> parents_;
     bool fetch_wanted_ = false;
     TimePoint last_fetch_{};
-    struct EdgeHint {
-        ChunkId newest{};
-        std::optional<ChunkId> random_access;
-        TimePoint at{};
-    };
-    std::optional<EdgeHint> hint_;
+    std::optional<ChunkId> random_access_hint_; ///< what a tracker said
     struct Jump {
         PeerKey peer{};
         UnitIndex unit = 0;

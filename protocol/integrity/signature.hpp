@@ -6,6 +6,8 @@
 #include "protocol/integrity/hash.hpp"
 #include "protocol/wire/options.hpp"
 
+#include <optional>
+
 namespace ppsp::integrity {
 
 /// Signs for one live swarm. Not thread-safe.
@@ -25,6 +27,10 @@ public:
     /// False for a bad signature, a malformed swarm id and an algorithm that is not allowed.
     [[nodiscard]] virtual bool check(Bytes swarm_id, Bytes message, Bytes signature) = 0;
 };
+
+/// First byte of a live swarm's id; nullopt for an empty id and for algorithms other than
+/// RFC 3110 (5, 8), RFC 6605 (13, 14) and RFC 8080 (15).
+[[nodiscard]] std::optional<wire::SignatureAlgorithm> algorithm_of(Bytes swarm_id);
 
 /// What the source signs for a munro: chunk specification in the wire's form, NTP time, hash
 /// (RFC 7574 §6.1.2.2).

@@ -2,6 +2,7 @@
 
 #include "protocol/base/bytes.hpp"
 #include "protocol/integrity/openssl_ptr.hpp"
+#include "protocol/integrity/signature.hpp"
 #include "protocol/wire/options.hpp"
 
 #include <optional>
@@ -16,10 +17,6 @@ inline constexpr int rsa_modulus_bits_min = 1024;
 inline constexpr int rsa_modulus_bits_max = 4096;
 /// RFC 3110 allows exponents of 65535 bytes, which would make a check as dear as a signature.
 inline constexpr std::size_t rsa_exponent_size_max = 8;
-
-/// First byte of a live swarm's id; nullopt for an empty id and for algorithms other than
-/// RFC 3110 (5, 8), RFC 6605 (13, 14) and RFC 8080 (15).
-[[nodiscard]] std::optional<wire::SignatureAlgorithm> algorithm_of(Bytes swarm_id);
 
 /// Bytes of r and of s, which are also those of x and of y (RFC 6605 §4); 0 if not ECDSA.
 [[nodiscard]] std::size_t coordinate_size(wire::SignatureAlgorithm algorithm);

@@ -251,6 +251,15 @@ TEST_F(HandshakeTest, anything_that_differs_is_met_with_silence)
     EXPECT_FALSE(refused([](wire::Options& o) { o.hash_function.reset(); })) << "trap T9";
 }
 
+TEST_F(HandshakeTest, PP_7_3_a_strict_wants_the_minimum_version)
+{
+    options_.minimum_version.reset();
+    EXPECT_TRUE(check_handshake(swarm_, options_, true).has_value());
+    swarm_.strict = true;
+    EXPECT_FALSE(check_handshake(swarm_, options_, true).has_value());
+    EXPECT_TRUE(check_handshake(swarm_, handshake_options(swarm_, false), false).has_value());
+}
+
 TEST_F(HandshakeTest, a_source_is_known_by_what_it_does_not_support)
 {
     swarm_.accepts_content = false;
