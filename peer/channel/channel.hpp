@@ -111,6 +111,9 @@ struct Channel {
     TimePoint pex_ask_at{};    ///< when we may ask it for peers
     TimePoint pex_answer_at{}; ///< when we answer it the next time
 
+    /// What others testify that it uploads, kbit/s; 0 = unknown.
+    std::uint32_t proven_kbps = 0;
+
     ControlQueue control;
     std::uint64_t media_bytes_from = 0;
     std::uint64_t media_bytes_to = 0;

@@ -145,6 +145,9 @@ void Engine::handle(TimePoint now, Input const& input)
             [&](CandidatesFound const& found) {
                 with_swarm(found.swarm, [&](Swarm& s) { s.on_candidates(now, found.endpoints); });
             },
+            [&](UplinksProven const& proven) {
+                with_swarm(proven.swarm, [&](Swarm& s) { s.on_uplinks_proven(proven.peers); });
+            },
             [&](LiveEdgeFound const& found) {
                 with_swarm(found.swarm, [&](Swarm& s) { s.on_edge(now, found); });
             },

@@ -38,6 +38,18 @@ struct CandidatesFound {
     std::vector<Endpoint> endpoints;
 };
 
+struct ProvenUplink {
+    Endpoint endpoint;
+    std::uint32_t kbps = 0; ///< media that receivers got from it, kbit/s
+};
+
+/// What neighbours and candidates were seen to upload, by a tracker that adds up receivers'
+/// receipts: never what they say about themselves (design §5.7).
+struct UplinksProven {
+    SwarmId swarm;
+    std::vector<ProvenUplink> peers;
+};
+
 /// Where the stream is, from somebody who can only be believed as a hint (a tracker).
 struct LiveEdgeFound {
     SwarmId swarm;
@@ -55,7 +67,7 @@ struct UnitCut {
 };
 
 using Input = std::variant<DatagramReceived, TimerFired, JoinSwarm, LeaveSwarm, CandidatesFound,
-                           LiveEdgeFound, UnitCut>;
+                           UplinksProven, LiveEdgeFound, UnitCut>;
 
 // ---- out ---------------------------------------------------------------------------------------
 

@@ -43,11 +43,25 @@ std::optional<Endpoint> NeighbourChoice::next(TimePoint now, std::span<Endpoint 
     return ready[rng_.below(ready.size())];
 }
 
+void NeighbourChoice::note_proven(Endpoint const& endpoint, std::uint32_t kbps)
+{
+    auto const at = candidates_.find(endpoint);
+    if (at != candidates_.end()) {
+        at->second.proven_kbps = kbps;
+    }
+}
+
+std::uint32_t NeighbourChoice::proven_kbps(Endpoint const& endpoint) const
+{
+    auto const at = candidates_.find(endpoint);
+    return at == candidates_.end() ? 0 : at->second.proven_kbps;
+}
+
 void NeighbourChoice::on_opened(Endpoint const& endpoint)
 {
     auto const at = candidates_.find(endpoint);
     if (at != candidates_.end()) {
-        at->second = Candidate{};
+        at->second = Candidate{.proven_kbps = at->second.proven_kbps};
     }
 }
 

@@ -30,6 +30,10 @@ public:
     bool add(TimePoint now, Endpoint const& endpoint);
     /// A random candidate that is not connected, banned or waiting for its next try.
     [[nodiscard]] std::optional<Endpoint> next(TimePoint now, std::span<Endpoint const> connected);
+    /// Receivers' testimony about a candidate; ignored for unknown ones.
+    void note_proven(Endpoint const& endpoint, std::uint32_t kbps);
+    /// 0 = unknown.
+    [[nodiscard]] std::uint32_t proven_kbps(Endpoint const& endpoint) const;
     void on_opened(Endpoint const& endpoint);
     void on_failed(TimePoint now, Endpoint const& endpoint);
     void ban(TimePoint now, Endpoint const& endpoint);
@@ -40,6 +44,7 @@ private:
     struct Candidate {
         TimePoint next_try{};
         std::uint32_t failures = 0;
+        std::uint32_t proven_kbps = 0;
     };
     Rng rng_;
     std::map<Endpoint, Candidate> candidates_;

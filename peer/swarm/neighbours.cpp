@@ -92,6 +92,18 @@ void Swarm::on_candidates(TimePoint now, std::span<Endpoint const> endpoints)
     next_dial_ = now;
 }
 
+void Swarm::on_uplinks_proven(std::span<ProvenUplink const> peers)
+{
+    for (ProvenUplink const& proven : peers) {
+        choice_.note_proven(proven.endpoint, proven.kbps);
+        for (auto const& channel : channels_) {
+            if (channel->endpoint == proven.endpoint) {
+                channel->proven_kbps = proven.kbps;
+            }
+        }
+    }
+}
+
 Channel& Swarm::add_channel(TimePoint now, Endpoint const& endpoint)
 {
     channels_.push_back(

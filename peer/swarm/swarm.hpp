@@ -43,6 +43,7 @@ public:
     [[nodiscard]] wire::SwarmFormat const& format() const { return metadata_.format; }
 
     void on_candidates(TimePoint now, std::span<Endpoint const> endpoints);
+    void on_uplinks_proven(std::span<ProvenUplink const> peers);
     void on_edge(TimePoint now, LiveEdgeFound const& found);
     void on_unit_cut(TimePoint now, Bytes payload, bool random_access);
     /// A datagram to channel 0 whose HANDSHAKE names this swarm; `reader` stands behind it.
