@@ -161,6 +161,22 @@ PeerAddress read_address(Fields const& fields)
     return address;
 }
 
+std::optional<Endpoint> to_endpoint(json::value const& value)
+{
+    auto const* text = value.if_string();
+    return text == nullptr ? std::nullopt : Endpoint::parse(*text);
+}
+
+Endpoint read_endpoint(Fields const& fields, std::string_view name)
+{
+    auto const* found = fields.find(name);
+    auto const endpoint = found == nullptr ? std::nullopt : to_endpoint(*found);
+    if (!endpoint) {
+        fields.complaint().say(name, "is not an address with a port");
+    }
+    return endpoint.value_or(Endpoint{});
+}
+
 Result<json::value, ParseFailure> parse_document(std::string_view text, std::size_t size_max,
                                                  json::storage_ptr storage)
 {

@@ -121,6 +121,10 @@ void read_list(json::value const& value, std::string_view name, std::size_t coun
 }
 
 [[nodiscard]] PeerAddress read_address(Fields const& fields);
+/// `192.0.2.1:6778`; nullopt for anything else.
+[[nodiscard]] std::optional<Endpoint> to_endpoint(json::value const& value);
+/// A member with an address and its port in one string.
+[[nodiscard]] Endpoint read_endpoint(Fields const& fields, std::string_view name);
 
 /// What stands under `PPSPTrackerProtocol`, or under the wrapper `inner` in it (trap P2), with
 /// transaction id and version checked.

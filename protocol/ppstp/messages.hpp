@@ -123,12 +123,22 @@ struct Receipt {
     friend bool operator==(Receipt const&, Receipt const&) = default;
 };
 
+/// Extension, stat type NEIGHBOURS: peers whose proven uplink the reporter would like to know. The
+/// answer tells it under `proven`.
+struct Neighbours {
+    std::string swarm_id;
+    std::vector<Endpoint> endpoints; ///< at most `endpoints_max`
+    static constexpr std::size_t endpoints_max = 64;
+    friend bool operator==(Neighbours const&, Neighbours const&) = default;
+};
+
 /// One STAT_REPORT may carry any mix; without any it is a keep-alive (RFC 7846 §4.1.3).
 struct StatReport {
     std::vector<StreamStats> stream_stats;
     std::vector<ContentMap> content_maps;
     std::vector<PeerStatus> peer_status;
     std::vector<Receipt> receipts;
+    std::vector<Neighbours> neighbours;
     friend bool operator==(StatReport const&, StatReport const&) = default;
 };
 
@@ -142,6 +152,8 @@ struct Request {
 struct PeerInfo {
     std::string peer_id;
     PeerAddress address;
+    /// Extension: what receivers' receipts prove that it uploads; 0 = unknown and not written.
+    std::uint32_t proven_kbps = 0;
     friend bool operator==(PeerInfo const&, PeerInfo const&) = default;
 };
 
@@ -154,6 +166,14 @@ struct LiveEdge {
     friend bool operator==(LiveEdge const&, LiveEdge const&) = default;
 };
 
+/// Extension: an entry of `proven` in a swarm result, about a peer that the asker listed in its
+/// NEIGHBOURS. Those of whom nothing is known are left out.
+struct ProvenUplink {
+    Endpoint endpoint; ///< as the asker wrote it
+    std::uint32_t kbps = 0;
+    friend bool operator==(ProvenUplink const&, ProvenUplink const&) = default;
+};
+
 struct SwarmResult {
     std::string swarm_id;
     std::uint8_t result = 0; ///< 0 successful, 1 failed
@@ -162,6 +182,7 @@ struct SwarmResult {
     /// there are peers there is a group.
     bool has_peer_group = false;
     std::optional<LiveEdge> live;
+    std::vector<ProvenUplink> proven;
     friend bool operator==(SwarmResult const&, SwarmResult const&) = default;
 };
 
@@ -188,6 +209,8 @@ inline constexpr std::size_t id_size_max = 128;
 inline constexpr std::size_t stats_max = 64; ///< entries of one statistics type
 inline constexpr std::size_t receipts_max = 64;
 inline constexpr std::size_t peer_infos_max = 256; ///< in one swarm result
+/// In one swarm result: a node with more neighbours asks about them in turn.
+inline constexpr std::size_t proven_max = 128;
 inline constexpr std::size_t json_depth_max = 16;
 
 /// Why a body was refused; the transaction id is repeated when it could be read.

@@ -27,6 +27,7 @@ inline constexpr std::string_view stream_stats = "STREAM_STATS";
 inline constexpr std::string_view content_map = "CONTENT_MAP";
 inline constexpr std::string_view peer_status = "PEER_STATUS";
 inline constexpr std::string_view receipts = "RECEIPTS";
+inline constexpr std::string_view neighbours = "NEIGHBOURS";
 
 template <typename Enum, std::size_t count>
 [[nodiscard]] constexpr std::string_view name_of(Table<Enum, count> const& table, Enum value)

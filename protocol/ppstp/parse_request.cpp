@@ -135,13 +135,29 @@ Receipt read_receipt(Fields const& fields)
 {
     Receipt receipt;
     receipt.swarm_id = fields.text("swarm_id");
-    auto const sender = Endpoint::parse(fields.text("sender"));
-    if (!sender) {
-        fields.complaint().say("sender", "is not an address with a port");
-    }
-    receipt.sender = sender.value_or(Endpoint{});
+    receipt.sender = read_endpoint(fields, "sender");
     receipt.bytes = fields.number<std::uint64_t>("bytes");
     return receipt;
+}
+
+Neighbours read_neighbours(Fields const& fields)
+{
+    Neighbours neighbours;
+    neighbours.swarm_id = fields.text("swarm_id");
+    auto const* found = fields.find("endpoints");
+    auto const* list = found == nullptr ? nullptr : found->if_array();
+    if (list == nullptr || list->size() > Neighbours::endpoints_max) {
+        fields.complaint().say("endpoints", "is no list or too long");
+        return neighbours;
+    }
+    for (auto const& entry : *list) {
+        if (auto const endpoint = to_endpoint(entry)) {
+            neighbours.endpoints.push_back(*endpoint);
+        } else {
+            fields.complaint().say("endpoints", "has an entry that is not an address with a port");
+        }
+    }
+    return neighbours;
 }
 
 /// Types that are not known here are somebody's extension and ignored (RFC 7846 §4.4).
@@ -156,6 +172,8 @@ void read_statistics(std::string_view type, json::value const& value, Complaint&
         read_list(value, type, stats_max, complaint, report.peer_status, read_peer_status);
     } else if (type == names::receipts) {
         read_list(value, type, receipts_max, complaint, report.receipts, read_receipt);
+    } else if (type == names::neighbours) {
+        read_list(value, type, stats_max, complaint, report.neighbours, read_neighbours);
     }
 }
 
@@ -169,7 +187,8 @@ void read_stat_group(Fields const& fields, StatReport& report)
     if (statistics != nullptr) {
         read_statistics(type, *statistics, fields.complaint(), report);
     }
-    for (auto const name : {names::content_map, names::peer_status, names::receipts}) {
+    for (auto const name :
+         {names::content_map, names::peer_status, names::receipts, names::neighbours}) {
         if (auto const* member = fields.find(name)) {
             read_statistics(name, *member, fields.complaint(), report);
         }

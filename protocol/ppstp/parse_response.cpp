@@ -8,7 +8,13 @@ namespace {
 PeerInfo read_peer_info(Fields const& fields)
 {
     Fields const address(fields.object("peer_addr"), fields.complaint());
-    return {fields.text("peer_id", id_size_max), read_address(address)};
+    return {fields.text("peer_id", id_size_max), read_address(address),
+            fields.number_or<std::uint32_t>("proven_kbps", 0)};
+}
+
+ProvenUplink read_proven(Fields const& fields)
+{
+    return {read_endpoint(fields, "endpoint"), fields.number<std::uint32_t>("kbps")};
 }
 
 LiveEdge read_live(Fields const& fields)
@@ -40,6 +46,9 @@ SwarmResult read_swarm_result(Fields const& fields)
     }
     if (auto const* live = fields.object_if("live")) {
         result.live = read_live(Fields(*live, fields.complaint()));
+    }
+    if (auto const* list = fields.find("proven")) {
+        read_list(*list, "proven", proven_max, fields.complaint(), result.proven, read_proven);
     }
     return result;
 }

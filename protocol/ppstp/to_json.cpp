@@ -107,11 +107,29 @@ void write(JsonWriter& out, Receipt const& receipt)
     out.member("bytes", receipt.bytes).end_object();
 }
 
+void write(JsonWriter& out, Neighbours const& neighbours)
+{
+    out.begin_object().member("swarm_id", neighbours.swarm_id).key("endpoints").begin_array();
+    for (auto const& endpoint : neighbours.endpoints) {
+        out.text(endpoint.text());
+    }
+    out.end_array().end_object();
+}
+
 void write(JsonWriter& out, PeerInfo const& info)
 {
     out.begin_object().member("peer_id", info.peer_id).key("peer_addr");
     write(out, info.address);
+    if (info.proven_kbps > 0) {
+        out.member("proven_kbps", std::uint64_t{info.proven_kbps});
+    }
     out.end_object();
+}
+
+void write(JsonWriter& out, ProvenUplink const& uplink)
+{
+    out.begin_object().member("endpoint", uplink.endpoint.text());
+    out.member("kbps", std::uint64_t{uplink.kbps}).end_object();
 }
 
 void write(JsonWriter& out, SwarmResult const& result);
@@ -183,6 +201,7 @@ void write_body(JsonWriter& out, StatReport const& report)
     groups.add(names::content_map, report.content_maps);
     groups.add(names::peer_status, report.peer_status);
     groups.add(names::receipts, report.receipts);
+    groups.add(names::neighbours, report.neighbours);
     out.end_object();
 }
 
@@ -211,6 +230,9 @@ void write(JsonWriter& out, SwarmResult const& result)
     }
     if (result.live) {
         write(out, *result.live);
+    }
+    if (!result.proven.empty()) {
+        write_array(out, "proven", result.proven);
     }
     out.end_object();
 }

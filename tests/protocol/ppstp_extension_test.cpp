@@ -19,6 +19,8 @@ StatReport full_report()
     report.content_maps.push_back({"s", ChunkId{1023}, 32, 20, {{1, 2}, {7, 1}}, ChunkId{960}});
     report.peer_status.push_back({"s", 5'000'000, 3, 12, 800, 900, 1});
     report.receipts.push_back({"s", *Endpoint::parse("192.0.2.7:6778"), 4096});
+    report.neighbours.push_back(
+        {"s", {*Endpoint::parse("192.0.2.7:6778"), *Endpoint::parse("[2001:db8::7]:1")}});
     return report;
 }
 
@@ -80,6 +82,58 @@ TEST(PpstpExtension, the_live_edge_travels_in_a_swarm_result)
     EXPECT_EQ(*parsed, response);
     // RFC 7846 §4.1.2: a FIND response has its group even when nobody is there.
     EXPECT_NE(text.find(R"("peer_group":{"peer_info":[]})"), std::string::npos);
+}
+
+TEST(PpstpExtension, neighbours_are_a_list_of_addresses)
+{
+    auto const text = to_json(Request{"t", "p", full_report()});
+    EXPECT_NE(
+        text.find(
+            R"("NEIGHBOURS":[{"swarm_id":"s","endpoints":["192.0.2.7:6778","[2001:db8::7]:1"]}])"),
+        std::string::npos)
+        << text;
+    auto const single =
+        parsed_report(stat(R"({"type":"NEIGHBOURS","stat":{"swarm_id":"s","endpoints":[]}})"));
+    EXPECT_EQ(single.neighbours, std::vector{(Neighbours{"s", {}})});
+}
+
+TEST(PpstpExtension, proven_uplinks_travel_in_a_swarm_result)
+{
+    Response response;
+    response.transaction_id = "t";
+    SwarmResult result;
+    result.swarm_id = "s";
+    result.proven = {{*Endpoint::parse("192.0.2.7:6778"), 1500},
+                     {*Endpoint::parse("[2001:db8::7]:1"), 4'294'967'295}};
+    response.swarm_results.push_back(result);
+    auto const text = to_json(response);
+    EXPECT_NE(text.find(R"("proven":[{"endpoint":"192.0.2.7:6778","kbps":1500},)"),
+              std::string::npos)
+        << text;
+    auto const parsed = parse_response(text);
+    ASSERT_TRUE(parsed.has_value()) << parsed.error().reason;
+    EXPECT_EQ(*parsed, response);
+}
+
+TEST(PpstpExtension, a_peer_list_tells_proven_uplink_where_it_is_known)
+{
+    Response response;
+    response.transaction_id = "t";
+    SwarmResult result;
+    result.swarm_id = "s";
+    result.has_peer_group = true;
+    PeerAddress address;
+    address.endpoint = *Endpoint::parse("192.0.2.7:6778");
+    result.peers = {{"known", address, 1500}, {"unknown", address}};
+    response.swarm_results.push_back(result);
+    auto const text = to_json(response);
+    auto const first = text.find(R"("proven_kbps":1500)");
+    ASSERT_NE(first, std::string::npos) << text;
+    EXPECT_EQ(text.find("proven_kbps", first + 12), std::string::npos) << text;
+    EXPECT_EQ(text.find(R"("proven":)"), std::string::npos) << text;
+    auto const parsed = parse_response(text);
+    ASSERT_TRUE(parsed.has_value()) << parsed.error().reason;
+    EXPECT_EQ(*parsed, response);
 }
 
 TEST(PpstpExtension, text_from_others_is_escaped)

@@ -192,6 +192,19 @@ TEST(PpstpMalformed, lists_are_bounded)
     EXPECT_TRUE(parse_request(receipts(receipts_max)).has_value());
     expect_bad(receipts(receipts_max + 1), "too many");
 
+    auto const neighbours = [](std::size_t count) {
+        return stat(R"("NEIGHBOURS":{"swarm_id":"s","endpoints":)" +
+                    list_of(R"("192.0.2.1:7")", count) + "}");
+    };
+    EXPECT_TRUE(parse_request(neighbours(Neighbours::endpoints_max)).has_value());
+    expect_bad(neighbours(Neighbours::endpoints_max + 1), "endpoints");
+
+    auto const neighbour_groups = [](std::size_t count) {
+        return stat("\"NEIGHBOURS\":" + list_of(R"({"swarm_id":"s","endpoints":[]})", count));
+    };
+    EXPECT_TRUE(parse_request(neighbour_groups(stats_max)).has_value());
+    expect_bad(neighbour_groups(stats_max + 1), "too many");
+
     auto const stats = [](std::size_t count) {
         return stat(R"("type":"STREAM_STATS","stat":)" + list_of(R"({"swarm_id":"s"})", count));
     };
@@ -219,6 +232,17 @@ TEST(PpstpMalformed, statistics_with_wrong_shapes)
                     R"("window_units":1,"holes":[[1]]})"),
                "holes");
     expect_bad(stat(R"("RECEIPTS":{"swarm_id":"s","sender":"nobody","bytes":1})"), "sender");
+    expect_bad(stat(R"("RECEIPTS":{"swarm_id":"s","bytes":1})"), "sender");
+    expect_bad(stat(R"("NEIGHBOURS":"x")"), "NEIGHBOURS");
+    expect_bad(stat(R"("NEIGHBOURS":["192.0.2.1:7"])"), "NEIGHBOURS");
+    expect_bad(stat(R"("NEIGHBOURS":{"endpoints":[]})"), "swarm_id");
+    expect_bad(stat(R"("NEIGHBOURS":{"swarm_id":"s"})"), "endpoints");
+    expect_bad(stat(R"("NEIGHBOURS":{"swarm_id":"s","endpoints":"192.0.2.1:7"})"), "endpoints");
+    for (auto const* entry : {"7", "null", "{}", R"("nobody")", R"("192.0.2.1")", R"("")"}) {
+        expect_bad(stat(R"("NEIGHBOURS":{"swarm_id":"s","endpoints":["192.0.2.1:7",)" +
+                        std::string(entry) + "]}"),
+                   "endpoints");
+    }
 }
 
 TEST(PpstpMalformed, responses_that_contradict_themselves)
@@ -240,6 +264,35 @@ TEST(PpstpMalformed, responses_that_contradict_themselves)
         response(
             R"("response_type":0,"error_code":0,"swarm_result":{"swarm_id":"s","result":0,"live":7})")
             .has_value());
+}
+
+TEST(PpstpMalformed, proven_uplinks_that_are_none)
+{
+    auto const result = [](std::string_view members) {
+        return parse_response(
+            R"({"PPSPTrackerProtocol":{"version":1,"transaction_id":"t","response_type":0,)"
+            R"("error_code":0,"swarm_result":{"swarm_id":"s","result":0,)" +
+            std::string(members) + "}}}");
+    };
+    constexpr std::string_view entry = R"({"endpoint":"192.0.2.1:7","kbps":1})";
+    EXPECT_TRUE(result("\"proven\":" + list_of(entry, proven_max)).has_value());
+    EXPECT_FALSE(result("\"proven\":" + list_of(entry, proven_max + 1)).has_value());
+    EXPECT_TRUE(result("\"proven\":" + std::string(entry)).has_value());
+    for (auto const* wrong : {"7", "[7]", "{}", R"({"endpoint":"192.0.2.1:7"})", R"({"kbps":1})",
+                              R"({"endpoint":"nobody","kbps":1})", R"({"endpoint":7,"kbps":1})",
+                              R"({"endpoint":"192.0.2.1:7","kbps":-1})",
+                              R"({"endpoint":"192.0.2.1:7","kbps":4294967296})"}) {
+        EXPECT_FALSE(result("\"proven\":" + std::string(wrong)).has_value()) << wrong;
+    }
+    auto const peer = [&result](std::string_view kbps) {
+        return result(R"("peer_group":{"peer_info":{"peer_id":"p","peer_addr":)" +
+                      std::string(address) + ",\"proven_kbps\":" + std::string(kbps) + "}}");
+    };
+    EXPECT_TRUE(peer("1").has_value());
+    EXPECT_TRUE(peer("null").has_value());
+    EXPECT_FALSE(peer("-1").has_value());
+    EXPECT_FALSE(peer("4294967296").has_value());
+    EXPECT_FALSE(peer("\"fast\"").has_value());
 }
 
 TEST(PpstpMalformed, every_prefix_of_a_message_is_refused)

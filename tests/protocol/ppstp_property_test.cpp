@@ -136,6 +136,7 @@ StatReport any_report()
     });
     report.receipts =
         several(3, [] { return Receipt{any_text(), any_endpoint(), any_number<std::uint64_t>()}; });
+    report.neighbours = several(3, [] { return Neighbours{any_text(), several(4, any_endpoint)}; });
     return report;
 }
 
@@ -160,13 +161,16 @@ SwarmResult any_swarm_result()
     SwarmResult result;
     result.swarm_id = any_text();
     result.result = *rc::gen::element(std::uint8_t{0}, std::uint8_t{1});
-    result.peers = several(4, [] { return PeerInfo{any_id(), any_address()}; });
+    result.peers =
+        several(4, [] { return PeerInfo{any_id(), any_address(), any_number<std::uint32_t>()}; });
     result.has_peer_group = !result.peers.empty() || *arbitrary<bool>();
     result.live = maybe<LiveEdge>([] {
         return LiveEdge{ChunkId{any_number<std::uint64_t>()}, any_number<std::uint32_t>(),
                         maybe<ChunkId>([] { return ChunkId{any_number<std::uint64_t>()}; }),
                         any_number<std::uint32_t>()};
     });
+    result.proven =
+        several(4, [] { return ProvenUplink{any_endpoint(), any_number<std::uint32_t>()}; });
     return result;
 }
 
