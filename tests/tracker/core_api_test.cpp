@@ -220,12 +220,12 @@ TEST_F(ApiTest, receipts_of_a_repeated_report_count_once)
     ppstp::StatReport report;
     report.receipts.push_back({"s", *Endpoint::parse("127.0.0.1:1111"), 1'250'000});
     for (int i = 0; i < 6; ++i) {
+        now_ += 10s;
         auto const body =
             ppstp::to_json(ppstp::Request{"r" + std::to_string(i), "receiver", report});
         for (int repeat = 0; repeat < 5; ++repeat) {
             EXPECT_EQ(raw(body).status, 200u);
         }
-        now_ += 10s;
         ask("sender", ppstp::StatReport{});
     }
     auto const& registry = api_->service().registry();

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 namespace ppsp::tracker {
 namespace {
 
@@ -102,21 +104,99 @@ TEST(ReplayCache, the_same_id_again_replaces_the_answer)
 TEST(UplinkMeter, receipts_add_up_to_a_rate)
 {
     UplinkMeter meter;
+    std::array<ReceiptBudget, 4> receivers;
     for (int report = 0; report < 12; ++report) {
-        for (int receiver = 0; receiver < 4; ++receiver) {
-            meter.add_receipt(start + 10s * report, 1'250'000); // 1 Mbit/s for 10 s
+        for (auto& receiver : receivers) {
+            meter.add_receipt(start + 10s * report, receiver, 1'250'000); // 1 Mbit/s for 10 s
         }
     }
     EXPECT_NEAR(meter.proven_kbps(), 4000, 800);
 }
 
+TEST(UplinkMeter, a_newcomers_first_receipts_prove_something_at_once)
+{
+    UplinkMeter meter(start);
+    EXPECT_EQ(meter.proven_kbps(), 0u);
+    std::array<ReceiptBudget, 4> receivers;
+    meter.add_receipt(start + 4s, receivers[0], 500'000); // 1 Mbit/s since it is known
+    EXPECT_NEAR(meter.proven_kbps(), 1000, 10);
+    meter.add_receipt(start + 4s, receivers[1], 500'000);
+    meter.add_receipt(start + 5s, receivers[2], 625'000);
+    meter.add_receipt(start + 5s, receivers[3], 625'000);
+    EXPECT_NEAR(meter.proven_kbps(), 3600, 10) << "the first two have not told the last second";
+    // Each reports every 10 s from then on.
+    for (int report = 1; report < 12; ++report) {
+        for (std::size_t i = 0; i < receivers.size(); ++i) {
+            meter.add_receipt(start + (i < 2 ? 4s : 5s) + 10s * report, receivers[i], 1'250'000);
+        }
+        EXPECT_GE(meter.proven_kbps(), 2800u);
+        EXPECT_LE(meter.proven_kbps(), 4500u);
+    }
+    EXPECT_NEAR(meter.proven_kbps(), 4000, 400);
+}
+
+TEST(UplinkMeter, the_first_receipt_of_a_peer_known_for_long_covers_one_interval)
+{
+    UplinkMeter meter(start);
+    ReceiptBudget receiver;
+    meter.add_receipt(start + 300s, receiver, 1'250'000);
+    EXPECT_NEAR(meter.proven_kbps(), 1000, 10);
+}
+
+TEST(UplinkMeter, a_burst_is_no_rate_and_nothing_proves_nothing)
+{
+    UplinkMeter meter(start);
+    ReceiptBudget receiver;
+    meter.add_receipt(start, receiver, 0);
+    EXPECT_EQ(meter.proven_kbps(), 0u);
+    meter.add_receipt(start + 100ms, receiver, 375'000);
+    EXPECT_NEAR(meter.proven_kbps(), 1000, 10) << "counts as 3 s";
+}
+
 TEST(UplinkMeter, one_receiver_cannot_vouch_for_a_data_centre)
 {
-    UplinkMeter meter;
-    for (int report = 0; report < 12; ++report) {
-        meter.add_receipt(start + 10s * report, ~std::uint64_t{0});
+    for (auto const interval : {10s, 1s}) {
+        for (int receipts = 1; receipts <= 64; receipts *= 8) {
+            UplinkMeter meter(start);
+            ReceiptBudget accomplice;
+            for (auto now = start; now < start + 120s; now += interval) {
+                for (int i = 0; i < receipts; ++i) {
+                    meter.add_receipt(now, accomplice, ~std::uint64_t{0});
+                }
+                EXPECT_LE(meter.proven_kbps(), 32'000u) << (now - start).count();
+            }
+        }
     }
-    EXPECT_LE(meter.proven_kbps(), 25'000u);
+}
+
+TEST(UplinkMeter, what_a_receiver_vouches_for_is_shared_by_its_friends)
+{
+    std::array<UplinkMeter, 10> meters;
+    ReceiptBudget accomplice;
+    for (int report = 0; report < 12; ++report) {
+        for (auto& meter : meters) {
+            meter.add_receipt(start + 10s * report, accomplice, ~std::uint64_t{0});
+        }
+    }
+    std::uint64_t sum = 0;
+    for (auto const& meter : meters) {
+        sum += meter.proven_kbps();
+    }
+    EXPECT_LE(sum, 32'000u);
+}
+
+TEST(UplinkMeter, a_receiver_of_a_fat_stream_is_believed)
+{
+    std::array<UplinkMeter, 10> meters;
+    meters.fill(UplinkMeter(start));
+    ReceiptBudget receiver;
+    // 20 Mbit/s from ten neighbours, who all came with the receiver.
+    for (auto& meter : meters) {
+        meter.add_receipt(start + 3s, receiver, 750'000);
+    }
+    for (auto const& meter : meters) {
+        EXPECT_NEAR(meter.proven_kbps(), 2000, 20);
+    }
 }
 
 ppstp::PeerAddress named(std::string_view text, std::uint32_t priority = 1)

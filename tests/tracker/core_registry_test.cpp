@@ -275,13 +275,33 @@ TEST_F(RegistryTest, receipts_prove_an_uplink)
     auto const sender = add("sender");
     auto const receiver = add("receiver");
     auto const address = registry_.peer(sender).addresses[0].endpoint;
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 1; i < 6; ++i) {
         registry_.report(start + 10s * i, receiver, {"s", address, 1'250'000});
         registry_.report(start + 10s * i, sender, {"s", address, 99'000'000});      // about itself
         registry_.report(start + 10s * i, receiver, {"s", loopback(9), 1'250'000}); // nobody
     }
     EXPECT_NEAR(registry_.peer(sender).uplink.proven_kbps(), 1000, 300);
     EXPECT_EQ(registry_.peer(receiver).uplink.proven_kbps(), 0u);
+}
+
+TEST_F(RegistryTest, the_first_report_of_a_joiners_receiver_proves_its_uplink)
+{
+    auto const receiver = add("receiver", "s", PeerMode::leech, start - 60s);
+    auto const sender = add("sender");
+    auto const address = registry_.peer(sender).addresses[0].endpoint;
+    registry_.report(start + 5s, receiver, {"s", address, 1'250'000});
+    EXPECT_NEAR(registry_.peer(sender).uplink.proven_kbps(), 2000, 20);
+}
+
+TEST_F(RegistryTest, one_accomplice_is_believed_once_however_often_it_speaks)
+{
+    auto const accomplice = add("accomplice");
+    auto const sender = add("sender");
+    auto const address = registry_.peer(sender).addresses[0].endpoint;
+    for (int i = 0; i < 600; ++i) {
+        registry_.report(start + 100ms * i, accomplice, {"s", address, 99'000'000});
+        EXPECT_LE(registry_.peer(sender).uplink.proven_kbps(), 32'000u);
+    }
 }
 
 TEST_F(RegistryTest, one_public_host_cannot_vouch_for_itself)

@@ -34,6 +34,7 @@ struct Peer {
     PeerIndex after = no_peer;
     TokenBucket requests;
     UplinkMeter uplink;
+    ReceiptBudget vouches; ///< for others
 };
 
 /// Which peers are worth asking first, told by mode and by distance behind the live edge.

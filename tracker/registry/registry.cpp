@@ -56,6 +56,7 @@ Result<PeerIndex, RegistryError> Registry::add_peer(TimePoint now, std::string c
     peer.id = &peer_ids_.emplace(peer_id, index).first->first;
     peer.source = source;
     peer.heard = now;
+    peer.uplink = UplinkMeter(now);
     peer.state = PeerState::peer_registered;
     ++per_address_[address_key(source)];
     enqueue(index, Queue::registering);
@@ -266,7 +267,7 @@ void Registry::report(TimePoint now, PeerIndex receiver, ppstp::Receipt const& r
     if (is_one_host && !is_private(sender.source)) {
         return; // one host could vouch for itself without end
     }
-    sender.uplink.add_receipt(now, receipt.bytes);
+    sender.uplink.add_receipt(now, peers_[receiver].vouches, receipt.bytes);
 }
 
 void Registry::expire(TimePoint now)
