@@ -232,6 +232,76 @@ TEST_F(ApiTest, receipts_of_a_repeated_report_count_once)
     EXPECT_NEAR(registry.peer(registry.find_peer("sender")).uplink.proven_kbps(), 1000, 300);
 }
 
+TEST_F(ApiTest, neighbours_are_told_what_receivers_prove)
+{
+    ask("sender", join("s", PeerMode::leech, 1111));
+    ask("receiver", join("s", PeerMode::leech, 2222));
+    ask("elsewhere", join("t", PeerMode::leech, 3333));
+    ask("guest", join("t", PeerMode::leech, 4444));
+    auto const sender = *Endpoint::parse("127.0.0.1:1111");
+    auto const elsewhere = *Endpoint::parse("127.0.0.1:3333");
+    now_ += 5s;
+    auto const vouch = [](std::string swarm, Endpoint const& from) {
+        ppstp::StatReport report;
+        report.receipts.push_back({std::move(swarm), from, 1'250'000});
+        return report;
+    };
+    ask("receiver", vouch("s", sender));
+    ask("guest", vouch("t", elsewhere));
+
+    ppstp::StatReport question;
+    question.neighbours.push_back(
+        {"s",
+         {*Endpoint::parse("127.0.0.1:2222"), sender, elsewhere, *Endpoint::parse("192.0.2.1:1")}});
+    auto const answer = ask("receiver", question);
+    ASSERT_EQ(answer.swarm_results.size(), 1u);
+    EXPECT_EQ(answer.swarm_results[0].proven, std::vector{(ppstp::ProvenUplink{sender, 2000})})
+        << "nobody testified to the first, the others are not in this swarm";
+
+    auto const found = ask("receiver", ppstp::Find{"s", {}});
+    ASSERT_EQ(found.swarm_results.at(0).peers.size(), 1u);
+    EXPECT_EQ(found.swarm_results[0].peers[0].proven_kbps, 2000u);
+    auto const joined = ask("newcomer", join("s", PeerMode::leech, 5555));
+    for (auto const& info : joined.swarm_results.at(0).peers) {
+        EXPECT_EQ(info.proven_kbps, info.peer_id == "sender" ? 2000u : 0u);
+    }
+}
+
+TEST_F(ApiTest, figures_of_a_swarm_are_for_its_members)
+{
+    ask("sender", join("s", PeerMode::leech, 1111));
+    ask("receiver", join("s", PeerMode::leech, 2222));
+    ask("spy", join("t", PeerMode::leech, 3333));
+    now_ += 5s;
+    ppstp::StatReport report;
+    report.receipts.push_back({"s", *Endpoint::parse("127.0.0.1:1111"), 1'250'000});
+    ask("receiver", report);
+    ppstp::StatReport question;
+    question.neighbours.push_back({"s", {*Endpoint::parse("127.0.0.1:1111")}});
+    EXPECT_EQ(ask("spy", question).error, ErrorCode::forbidden);
+    question.neighbours.push_back({"t", question.neighbours[0].endpoints});
+    auto const mixed = ask("spy", question);
+    ASSERT_EQ(mixed.swarm_results.size(), 2u);
+    for (auto const& result : mixed.swarm_results) {
+        EXPECT_EQ(result.result, result.swarm_id == "t" ? 0 : 1);
+        EXPECT_TRUE(result.proven.empty());
+    }
+}
+
+TEST_F(ApiTest, proven_uplinks_in_one_answer_are_bounded)
+{
+    ask("sender", join("s", PeerMode::leech, 1111));
+    ask("receiver", join("s", PeerMode::leech, 2222));
+    now_ += 5s;
+    ppstp::StatReport report;
+    report.receipts.push_back({"s", *Endpoint::parse("127.0.0.1:1111"), 1'250'000});
+    for (int i = 0; i < 5; ++i) {
+        report.neighbours.push_back(
+            {"s", {ppstp::Neighbours::endpoints_max, *Endpoint::parse("127.0.0.1:1111")}});
+    }
+    EXPECT_EQ(ask("receiver", report).swarm_results.at(0).proven.size(), ppstp::proven_max);
+}
+
 TEST_F(ApiTest, the_live_edge_is_told_to_newcomers_and_reporters)
 {
     ask("source", join("s", PeerMode::seeder));

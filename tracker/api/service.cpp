@@ -64,6 +64,7 @@ std::set<std::string> swarms_of(ppstp::StatReport const& report)
     note(report.content_maps);
     note(report.peer_status);
     note(report.receipts);
+    note(report.neighbours);
     return swarms;
 }
 
@@ -222,6 +223,22 @@ void Service::add_live(TimePoint now, SwarmResult& result) const
     }
 }
 
+void Service::add_proven(std::vector<ppstp::Neighbours> const& asked, SwarmResult& result) const
+{
+    auto const swarm = registry_.find_swarm(result.swarm_id);
+    for (auto const& neighbours : asked) {
+        if (neighbours.swarm_id != result.swarm_id || !swarm) {
+            continue;
+        }
+        for (auto const& endpoint : neighbours.endpoints) {
+            auto const kbps = registry_.proven_kbps(*swarm, endpoint);
+            if (kbps > 0 && result.proven.size() < ppstp::proven_max) {
+                result.proven.push_back({endpoint, kbps});
+            }
+        }
+    }
+}
+
 Response Service::answer(Caller const& caller, ppstp::Find const& find)
 {
     if (!registry_.find_member(caller.peer, find.swarm_id)) {
@@ -265,6 +282,7 @@ Response Service::answer(Caller const& caller, ppstp::StatReport const& report)
     for (auto& result : response.swarm_results) {
         if (result.result == 0) {
             add_live(caller.now, result);
+            add_proven(report.neighbours, result);
         }
     }
     return response;

@@ -63,6 +63,7 @@ private:
     void add_peers(Caller const& caller, ppstp::SwarmResult& result,
                    std::optional<ppstp::PeerNumber> const& wish);
     void add_live(TimePoint now, ppstp::SwarmResult& result) const;
+    void add_proven(std::vector<ppstp::Neighbours> const& asked, ppstp::SwarmResult& result) const;
     void take_report(Caller const& caller, ppstp::StatReport const& report);
     [[nodiscard]] bool is_over_rate(TimePoint now, Endpoint const& source, PeerIndex peer);
 

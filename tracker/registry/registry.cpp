@@ -372,6 +372,19 @@ std::optional<MemberIndex> Registry::find_member(PeerIndex index, std::string co
     return std::nullopt;
 }
 
+std::uint32_t Registry::proven_kbps(SwarmIndex swarm, Endpoint const& listed) const
+{
+    auto const found = by_address_.find(listed);
+    if (found == by_address_.end()) {
+        return 0;
+    }
+    auto const& peer = peers_[found->second];
+    bool const is_in_swarm =
+        std::any_of(peer.memberships.begin(), peer.memberships.end(),
+                    [&](MemberIndex member) { return members_[member].swarm == swarm; });
+    return is_in_swarm ? peer.uplink.proven_kbps() : 0;
+}
+
 std::size_t Registry::holder_count(SwarmIndex index, ChunkId chunk, TimePoint now,
                                    std::size_t count_max) const
 {

@@ -57,6 +57,10 @@ public:
     [[nodiscard]] Member const& member(MemberIndex index) const { return members_[index]; }
     [[nodiscard]] Swarm const& swarm(SwarmIndex index) const { return swarms_[index]; }
 
+    /// What receivers testify to about the peer that is listed under the address (as receipts name
+    /// it), if it is in the swarm; 0 = unknown.
+    [[nodiscard]] std::uint32_t proven_kbps(SwarmIndex swarm, Endpoint const& listed) const;
+
     /// How many of the first `count_max` visible members hold the chunk by now.
     [[nodiscard]] std::size_t holder_count(SwarmIndex swarm, ChunkId chunk, TimePoint now,
                                            std::size_t count_max) const;

@@ -188,7 +188,7 @@ private:
                 }
             }
             if (best != nullptr) {
-                infos.push_back({*peer.id, best->to_peer_address()});
+                infos.push_back({*peer.id, best->to_peer_address(), peer.uplink.proven_kbps()});
             }
         }
     }
