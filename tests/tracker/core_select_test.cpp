@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -13,6 +14,7 @@ using ppstp::Action;
 using ppstp::PeerMode;
 
 constexpr TimePoint start{std::chrono::hours{1}};
+constexpr TimePoint proven_at = start + 10s;
 
 ppstp::ContentMap map_at(std::uint64_t newest_unit, std::uint32_t window_units = 500)
 {
@@ -75,6 +77,27 @@ protected:
         return ids;
     }
 
+    /// Somebody got that much from the peer in the 10 s before `proven_at`.
+    void prove(std::string const& id, std::uint64_t kbps)
+    {
+        auto const witness =
+            registry_.register_peer(start, "witness of " + id, *Endpoint::parse("127.0.0.1:1"), {});
+        registry_.connect(start, *witness, {{"witnesses", Action::join, PeerMode::leech}});
+        auto const address = registry_.peer(registry_.find_peer(id)).addresses[0].endpoint;
+        registry_.report(proven_at, *witness, {"s", address, kbps * 1000 / 8 * 10});
+    }
+
+    /// In how many of `rounds` answers `asker` learns of a peer.
+    int times_told(std::string const& id, std::string const& asker, int rounds = 200)
+    {
+        int times = 0;
+        for (int round = 0; round < rounds; ++round) {
+            auto const ids = choose(asker, 12, proven_at);
+            times += std::count(ids.begin(), ids.end(), id) > 0;
+        }
+        return times;
+    }
+
     /// How often each peer is told in `rounds` answers.
     std::map<std::string, int> tally(std::string const& asker, std::size_t count, int rounds)
     {
@@ -130,9 +153,9 @@ TEST_F(Select, the_count_is_bounded)
     EXPECT_EQ(choose("p0", 1'000'000).size(), peer_count_max); // RFC 7846 §3.2.2: below 30
 }
 
-TEST_F(Select, a_seeder_comes_first)
+TEST_F(Select, in_a_small_swarm_a_seeder_comes_first)
 {
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 63; ++i) {
         add("p" + std::to_string(i));
     }
     add("source", PeerMode::seeder);
@@ -140,6 +163,84 @@ TEST_F(Select, a_seeder_comes_first)
         EXPECT_EQ(choose("p0", 5).front(), "source");
     }
     EXPECT_EQ(choose("p0", 1), std::vector<std::string>{"source"});
+}
+
+TEST_F(Select, in_a_large_swarm_the_source_is_told_to_the_ablest)
+{
+    add("source", PeerMode::seeder);
+    for (unsigned i = 0; i < 200; ++i) {
+        add("p" + std::to_string(i));
+    }
+    for (unsigned i = 1; i < 200; ++i) {
+        prove("p" + std::to_string(i), 10 * i);
+    }
+    for (int round = 0; round < 50; ++round) {
+        EXPECT_EQ(choose("p199", 20, proven_at).front(), "source");
+    }
+    EXPECT_EQ(times_told("source", "p0"), 0) << "nothing proven";
+    EXPECT_EQ(times_told("source", "p50"), 0);
+    EXPECT_EQ(times_told("source", "p100"), 0);
+    EXPECT_EQ(choose("p0", 20, proven_at).size(), 20u) << "others are told instead";
+    int told = 0;
+    for (int i = 0; i < 200; ++i) {
+        for (int round = 0; round < 10; ++round) {
+            auto const ids = choose("p" + std::to_string(i), 5, proven_at);
+            told += std::count(ids.begin(), ids.end(), "source");
+        }
+    }
+    EXPECT_NEAR(told, 240, 80) << "about a tenth of the askers";
+}
+
+TEST_F(Select, where_nothing_is_proven_chance_finds_some_for_the_source)
+{
+    add("source", PeerMode::seeder);
+    for (int i = 0; i < 200; ++i) {
+        add("p" + std::to_string(i));
+    }
+    EXPECT_NEAR(times_told("source", "p0", 1000), 120, 60);
+}
+
+TEST_F(Select, whom_nobody_else_can_be_told_gets_the_source)
+{
+    add("source", PeerMode::seeder, {"127.0.0.1:6778", "[::1]:6778"});
+    for (unsigned i = 0; i < 100; ++i) {
+        add("p" + std::to_string(i));
+        prove("p" + std::to_string(i), 1000);
+    }
+    add("six", PeerMode::leech, {"[::1]:7000"}, "[::1]:1");
+    EXPECT_EQ(choose("six", 10, proven_at), std::vector<std::string>{"source"});
+}
+
+TEST_F(Select, many_seeders_are_told_to_many)
+{
+    for (int i = 0; i < 4; ++i) {
+        add("seeder" + std::to_string(i), PeerMode::seeder);
+    }
+    for (unsigned i = 0; i < 250; ++i) {
+        add("p" + std::to_string(i));
+        prove("p" + std::to_string(i), 10 * i);
+    }
+    for (int round = 0; round < 20; ++round) {
+        EXPECT_TRUE(choose("p0", 5, proven_at).front().starts_with("seeder"));
+    }
+    add("p250"); // the 64 members for each are full: 4 + 250 + 2
+    add("p251");
+    EXPECT_TRUE(choose("p0", 5, proven_at).front().starts_with("seeder"));
+    add("p252");
+    auto const ids = choose("p0", 20, proven_at);
+    EXPECT_TRUE(std::none_of(ids.begin(), ids.end(),
+                             [](auto const& id) { return id.starts_with("seeder"); }));
+}
+
+TEST_F(Select, what_is_proven_is_told_with_the_address)
+{
+    add("able");
+    add("me");
+    prove("able", 1500);
+    auto const told = infos("me", 10, proven_at);
+    ASSERT_EQ(told.size(), 1u);
+    EXPECT_EQ(told[0].proven_kbps, 1500u);
+    EXPECT_EQ(infos("able", 10, proven_at).at(0).proven_kbps, 0u);
 }
 
 TEST_F(Select, who_holds_what_the_asker_needs_is_preferred)

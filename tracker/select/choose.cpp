@@ -12,6 +12,16 @@ namespace {
 /// the same strong ones.
 constexpr std::size_t candidates_per_place = 3;
 
+/// Up to so many visible members per SEEDER each of them is told about it: a source that keeps 3
+/// streams of uplink and a few dozen conversations can choose among these itself.
+constexpr std::size_t members_per_seeder_max = 64;
+/// Members that an asker is compared with in a larger swarm: enough to tell the upper tenth from
+/// the middle, and a small part of what an answer costs.
+constexpr std::size_t rank_sample = 32;
+/// The upper decile of the sample may be told the source: what it sends first goes to those who
+/// pass most on (design.md §5.1).
+constexpr std::size_t rank_max = rank_sample / 10;
+
 struct Families {
     bool v4 = false;
     bool v6 = false;
@@ -54,7 +64,10 @@ public:
                 wanted_ = wanted_chunk(registry.member(index), swarm_.edge, now);
             }
         }
+        may_have_seeder_ = !is_seeder_scarce() || is_among_the_ablest();
     }
+
+    [[nodiscard]] bool may_have_seeder() const { return may_have_seeder_; }
 
     void take_seeder()
     {
@@ -72,7 +85,10 @@ public:
             if (!position) {
                 break;
             }
-            if (auto const member = swarm_.visible(*position); is_usable(member)) {
+            auto const member = swarm_.visible(*position);
+            bool const is_kept_back =
+                registry_.member(member).tier == Tier::seeder && !may_have_seeder_;
+            if (!is_kept_back && is_usable(member)) {
                 chosen_.push_back(member);
             }
         }
@@ -92,6 +108,7 @@ public:
     }
 
     [[nodiscard]] std::size_t missing() const { return asker_.count - chosen_.size(); }
+    [[nodiscard]] bool is_empty() const { return chosen_.empty(); }
 
     [[nodiscard]] std::vector<ppstp::PeerInfo> infos() const
     {
@@ -107,6 +124,30 @@ private:
         double score = 0;
         MemberIndex member{};
     };
+
+    [[nodiscard]] bool is_seeder_scarce() const
+    {
+        auto const seeders = swarm_.tier(Tier::seeder).size();
+        return seeders > 0 && swarm_.visible_count() > members_per_seeder_max * seeders;
+    }
+
+    /// Whether few of a sample upload more than the asker, as far as proven. Chance decides among
+    /// equals, so that a source is told to some where nobody has proven anything yet.
+    [[nodiscard]] bool is_among_the_ablest()
+    {
+        auto const own = self_.uplink.proven_kbps();
+        std::size_t better = 0;
+        std::size_t equal = 0;
+        // Not a walk: its steps are even, and neighbours in the list may be alike.
+        for (std::size_t i = 0; i < rank_sample; ++i) {
+            auto const position = static_cast<std::size_t>(rng_.below(swarm_.visible_count()));
+            auto const owner = registry_.member(swarm_.visible(position)).peer;
+            auto const kbps = registry_.peer(owner).uplink.proven_kbps();
+            better += kbps > own;
+            equal += kbps == own && owner != asker_.peer;
+        }
+        return better + rng_.below(equal + 1) <= rank_max;
+    }
 
     [[nodiscard]] bool is_reachable(Peer const& peer, ListedAddress const& address) const
     {
@@ -201,6 +242,7 @@ private:
     TimePoint now_;
     Rng& rng_;
     std::optional<ChunkId> wanted_;
+    bool may_have_seeder_ = false;
     std::vector<MemberIndex> chosen_;
 };
 
@@ -213,10 +255,15 @@ std::vector<ppstp::PeerInfo> choose_peers(Registry const& registry, Asker const&
     bounded.count = std::min(asker.count, peer_count_max);
     Choice choice(registry, bounded, now, rng);
     if (bounded.count > 0) {
-        choice.take_seeder();
+        if (choice.may_have_seeder()) {
+            choice.take_seeder();
+        }
         choice.take_random((bounded.count + 4) / 5);
         choice.take_able(choice.missing());
         choice.take_random(choice.missing()); // small swarms: whoever is left
+        if (choice.is_empty()) {
+            choice.take_seeder();
+        }
     }
     return choice.infos();
 }

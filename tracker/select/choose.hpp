@@ -20,6 +20,8 @@ struct Asker {
 
 /// Chooses peers for one asker (protocols.md §4.3): a SEEDER first, at least a fifth by chance, the
 /// others by what they hold of what the asker needs next, proven uplink, free slots, and chance.
+/// In a swarm with few SEEDERs for its size they are told only to those with the most proven
+/// uplink, and to whom nobody else can be told.
 /// Never the asker, nobody who went silent, only addresses that it can reach. Costs O(count): it
 /// looks at a sample, taken from those that hold the newest units first. A peer with several
 /// addresses comes once per address family (multi-homed, protocols.md §4.3).
