@@ -7,6 +7,7 @@
 #include "protocol/net/address.hpp"
 #include "protocol/net/resolve.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace ppsp::peer {
@@ -63,7 +64,10 @@ struct TrackerClient::Parts : std::enable_shared_from_this<TrackerClient::Parts>
     ppstp::PeerNumber peer_number() const;
     bool take_result(ppstp::Response const& response);
     void take_peers(ppstp::SwarmResult const& result);
+    void take_figures(ppstp::SwarmResult const& result);
+    void take_uplinks(ppstp::SwarmResult const& result);
     void take_live_edge(ppstp::LiveEdge const& edge);
+    [[nodiscard]] ppstp::SwarmResult const* our_result(ppstp::Response const& response) const;
     void plan_find();
     [[nodiscard]] Time next_event() const;
 
@@ -127,7 +131,10 @@ net::awaitable<bool> TrackerClient::Parts::connect()
             was_registered = true;
             has_asked = false;
             auto const now = SteadyClock::now();
-            report_at = now + jittered(rng, config.timers.report_interval, jitter_share);
+            auto const& timers = config.timers;
+            auto const first =
+                config.role == Role::viewer ? timers.report_first : timers.report_interval;
+            report_at = now + jittered(rng, first, jitter_share);
             content_at = now;
             co_return true;
         }
@@ -197,8 +204,13 @@ net::awaitable<void> TrackerClient::Parts::report(bool is_full)
     }
     int const attempts = is_full ? attempts_max : 1;
     auto const response = co_await exchange.ask(make_request(std::move(body)), attempts);
-    if (response && is_forgotten(response->error)) {
+    if (!response) {
+        co_return;
+    }
+    if (is_forgotten(response->error)) {
         is_registered = false;
+    } else if (auto const* result = our_result(*response)) {
+        take_figures(*result);
     }
 }
 
@@ -273,19 +285,33 @@ bool TrackerClient::Parts::take_result(ppstp::Response const& response)
     if (response.error != ppstp::ErrorCode::none) {
         return false;
     }
-    for (ppstp::SwarmResult const& result : response.swarm_results) {
-        if (result.swarm_id != config.swarm_id) {
-            continue;
-        }
-        if (result.result != 0) {
-            return false;
-        }
-        take_peers(result);
-        if (result.live && config.role == Role::viewer) {
-            take_live_edge(*result.live);
-        }
+    auto const* result = our_result(response);
+    if (result == nullptr) {
+        return true;
     }
+    if (result->result != 0) {
+        return false;
+    }
+    take_peers(*result);
+    take_figures(*result);
     return true;
+}
+
+ppstp::SwarmResult const* TrackerClient::Parts::our_result(ppstp::Response const& response) const
+{
+    auto const found =
+        std::find_if(response.swarm_results.begin(), response.swarm_results.end(),
+                     [this](auto const& result) { return result.swarm_id == config.swarm_id; });
+    return found == response.swarm_results.end() ? nullptr : &*found;
+}
+
+/// After the candidates, since the engine notes uplinks of those it knows.
+void TrackerClient::Parts::take_figures(ppstp::SwarmResult const& result)
+{
+    take_uplinks(result);
+    if (result.live && config.role == Role::viewer) {
+        take_live_edge(*result.live);
+    }
 }
 
 void TrackerClient::Parts::take_peers(ppstp::SwarmResult const& result)
@@ -306,6 +332,23 @@ void TrackerClient::Parts::take_peers(ppstp::SwarmResult const& result)
     if (!endpoints.empty()) {
         auto swarm = from_hex(config.swarm_id);
         ports.feed(CandidatesFound{std::move(*swarm), std::move(endpoints)});
+    }
+}
+
+void TrackerClient::Parts::take_uplinks(ppstp::SwarmResult const& result)
+{
+    UplinksProven proven;
+    for (ppstp::PeerInfo const& info : result.peers) {
+        if (info.proven_kbps > 0) {
+            proven.peers.push_back({info.address.endpoint, info.proven_kbps});
+        }
+    }
+    for (ppstp::ProvenUplink const& uplink : result.proven) {
+        proven.peers.push_back({uplink.endpoint, uplink.kbps});
+    }
+    if (!proven.peers.empty()) {
+        proven.swarm = *from_hex(config.swarm_id);
+        ports.feed(proven);
     }
 }
 

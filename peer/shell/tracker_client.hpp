@@ -28,7 +28,7 @@ struct TrackerClientConfig {
 
 /// All are called on the io_context's thread.
 struct TrackerClientPorts {
-    /// CandidatesFound and LiveEdgeFound.
+    /// CandidatesFound, UplinksProven and LiveEdgeFound.
     std::function<void(Input const&)> feed;
     /// Figures for reports; nullopt = nothing to tell yet.
     std::function<std::optional<SwarmFigures>()> figures;

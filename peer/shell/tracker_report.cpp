@@ -61,6 +61,25 @@ ppstp::PeerStatus to_status(std::string const& swarm_id, SwarmStatistics const& 
     return status;
 }
 
+/// Those first whom we serve most: what they upload decides whom to serve.
+std::vector<ppstp::Neighbours> to_neighbours(std::string const& swarm_id,
+                                             std::vector<NeighbourStatistics> neighbours)
+{
+    if (neighbours.empty()) {
+        return {};
+    }
+    std::sort(neighbours.begin(), neighbours.end(), [](auto const& left, auto const& right) {
+        return left.bytes_to != right.bytes_to ? left.bytes_to > right.bytes_to
+                                               : left.endpoint < right.endpoint;
+    });
+    neighbours.resize(std::min(neighbours.size(), ppstp::Neighbours::endpoints_max));
+    ppstp::Neighbours asked{swarm_id, {}};
+    for (NeighbourStatistics const& neighbour : neighbours) {
+        asked.endpoints.push_back(neighbour.endpoint);
+    }
+    return {std::move(asked)};
+}
+
 } // namespace
 
 ppstp::StatReport TrackerReports::content_only(SwarmFigures const& figures) const
@@ -76,6 +95,7 @@ ppstp::StatReport TrackerReports::full(SwarmFigures const& figures)
     report.stream_stats = {to_stream_stats(swarm_id_, figures.swarm)};
     report.peer_status = {to_status(swarm_id_, figures.swarm)};
     report.receipts = receipts(figures.neighbours);
+    report.neighbours = to_neighbours(swarm_id_, figures.neighbours);
     return report;
 }
 

@@ -19,8 +19,8 @@ class TrackerReports {
 public:
     explicit TrackerReports(std::string swarm_id) : swarm_id_(std::move(swarm_id)) {}
 
-    /// Statistics, content map, status and receipts. Receipts count bytes since the last full
-    /// report, most first.
+    /// Statistics, content map, status, receipts, and of whom we would like to know the proven
+    /// uplink. Receipts count bytes since the last full report, most first.
     [[nodiscard]] ppstp::StatReport full(SwarmFigures const& figures);
     /// Only where the stream is: what a source tells every second.
     [[nodiscard]] ppstp::StatReport content_only(SwarmFigures const& figures) const;

@@ -54,6 +54,7 @@ public:
     ppstp::ErrorCode next_error = ppstp::ErrorCode::none;
     std::vector<ppstp::PeerInfo> peers;
     std::optional<ppstp::LiveEdge> live;
+    std::vector<ppstp::ProvenUplink> proven;
 
 private:
     net::HttpReply handle(net::HttpRequest const& http)
@@ -79,7 +80,17 @@ private:
             response.error = next_error;
             next_error = ppstp::ErrorCode::none;
         } else {
-            response.swarm_results = {{swarm_id, 0, peers, true, live}};
+            bool const is_report = std::holds_alternative<ppstp::StatReport>(request->body);
+            ppstp::SwarmResult result;
+            result.swarm_id = swarm_id;
+            result.has_peer_group = !is_report;
+            result.live = live;
+            if (is_report) { // RFC 7846 §4.1.3: no peers
+                result.proven = proven;
+            } else {
+                result.peers = peers;
+            }
+            response.swarm_results = {result};
         }
         reply.status = ppstp::http_status(response.error);
         reply.body = ppstp::to_json(response);
@@ -106,6 +117,7 @@ protected:
         config.swarm_id = swarm_id;
         config.peer_id = peer_id;
         config.bound = *Endpoint::parse("0.0.0.0:6778");
+        config.timers.report_first = 30ms;
         config.timers.report_interval = 40ms;
         config.timers.content_interval = 15ms;
         config.timers.find_interval_min = 20ms;
@@ -124,7 +136,11 @@ protected:
                 candidates.push_back(*found);
             } else if (auto const* edge = std::get_if<LiveEdgeFound>(&input)) {
                 edges.push_back(*edge);
+            } else if (auto const* proven = std::get_if<UplinksProven>(&input)) {
+                EXPECT_EQ(to_hex(proven->swarm), swarm_id);
+                uplinks.push_back(*proven);
             }
+            fed.push_back(input.index());
         };
         ports.figures = [this] { return figures; };
         ports.can_reach = [](Endpoint const& to) { return to.is_v4(); };
@@ -161,6 +177,8 @@ protected:
     std::optional<SwarmFigures> figures;
     std::vector<CandidatesFound> candidates;
     std::vector<LiveEdgeFound> edges;
+    std::vector<UplinksProven> uplinks;
+    std::vector<std::size_t> fed; ///< kinds of inputs, in their order
     std::vector<std::string> messages;
     std::unique_ptr<TrackerClient> client;
 };
@@ -272,6 +290,77 @@ TEST_F(TrackerClientTest, reports_what_the_engine_knows)
             ASSERT_EQ(report->receipts.size(), 1U);
             EXPECT_EQ(report->receipts[0].bytes, 100U);
             break;
+        }
+    }
+}
+
+TEST_F(TrackerClientTest, a_peer_list_tells_what_the_candidates_upload)
+{
+    tracker.peers = {peer_at("a", "127.0.0.9:1"), peer_at("b", "127.0.0.8:1")};
+    tracker.peers[1].proven_kbps = 1500;
+    start();
+    run_until([&] { return !uplinks.empty(); });
+    ASSERT_EQ(uplinks[0].peers.size(), 1U);
+    EXPECT_EQ(uplinks[0].peers[0].endpoint, *Endpoint::parse("127.0.0.8:1"));
+    EXPECT_EQ(uplinks[0].peers[0].kbps, 1500U);
+    // The engine notes uplinks of candidates that it knows.
+    ASSERT_EQ(fed.size(), 2U);
+    EXPECT_EQ(fed[0], Input{CandidatesFound{}}.index());
+    EXPECT_EQ(fed[1], Input{UplinksProven{}}.index());
+}
+
+TEST_F(TrackerClientTest, the_answer_to_a_report_tells_what_neighbours_upload)
+{
+    tracker.peers = {peer_at("a", "127.0.0.9:1")};
+    tracker.proven = {{*Endpoint::parse("127.0.0.9:1"), 700}, {*Endpoint::parse("[::1]:7"), 800}};
+    figures.emplace();
+    figures->neighbours = {{*Endpoint::parse("127.0.0.9:1"), false, 0, 100, {}}};
+    start();
+    run_until([&] { return !candidates.empty(); });
+    tracker.live = ppstp::LiveEdge{ChunkId{1599}, 16, ChunkId{1440}, 250};
+    run_until([&] { return !uplinks.empty() && !edges.empty(); });
+    ASSERT_EQ(uplinks[0].peers.size(), 2U);
+    EXPECT_EQ(uplinks[0].peers[0].kbps, 700U);
+    EXPECT_EQ(uplinks[0].peers[1].endpoint, *Endpoint::parse("[::1]:7"));
+    EXPECT_EQ(edges[0].newest, ChunkId{1599});
+    EXPECT_EQ(candidates.size(), 1U) << "an answer to a report has no peers and asks for none";
+    auto const& report = std::get<ppstp::StatReport>(tracker.requests.back().body);
+    ASSERT_EQ(report.neighbours.size(), 1U);
+    EXPECT_EQ(report.neighbours[0].endpoints, std::vector{*Endpoint::parse("127.0.0.9:1")});
+}
+
+TEST_F(TrackerClientTest, nothing_proven_is_nothing_told)
+{
+    tracker.peers = {peer_at("a", "127.0.0.9:1")};
+    start();
+    run_until([&] { return tracker.count<ppstp::StatReport>() >= 2; });
+    EXPECT_TRUE(uplinks.empty());
+}
+
+TEST_F(TrackerClientTest, a_viewers_first_report_comes_soon)
+{
+    tracker.peers = {peer_at("a", "127.0.0.9:1")};
+    config.timers.report_interval = 1h;
+    figures.emplace();
+    start();
+    run_until([&] { return tracker.count<ppstp::StatReport>() >= 1; });
+    EXPECT_EQ(std::get<ppstp::StatReport>(tracker.requests.back().body).stream_stats.size(), 1U);
+    EXPECT_LT(TrackerTimers{}.report_first, TrackerTimers{}.report_interval);
+}
+
+TEST_F(TrackerClientTest, a_sources_first_full_report_comes_in_its_interval)
+{
+    config.role = Role::source;
+    config.timers.report_first = 0ms;
+    config.timers.report_interval = 1h;
+    figures.emplace();
+    figures->swarm.newest_unit = 7;
+    figures->swarm.chunks_per_unit = 16;
+    start();
+    run_until([&] { return tracker.count<ppstp::StatReport>() >= 4; });
+    for (auto const& request : tracker.requests) {
+        if (auto const* report = std::get_if<ppstp::StatReport>(&request.body)) {
+            EXPECT_TRUE(report->stream_stats.empty());
         }
     }
 }

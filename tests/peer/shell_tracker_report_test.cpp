@@ -44,6 +44,7 @@ TEST(TrackerReports, content_map_is_relative_to_the_edge)
     EXPECT_EQ(map.holes[1], (ppstp::ContentMap::Hole{49, 1}));
     EXPECT_TRUE(report.stream_stats.empty());
     EXPECT_TRUE(report.receipts.empty());
+    EXPECT_TRUE(report.neighbours.empty());
 }
 
 TEST(TrackerReports, nothing_known_gives_no_map)
@@ -52,6 +53,7 @@ TEST(TrackerReports, nothing_known_gives_no_map)
     auto const full = TrackerReports{"s"}.full({});
     EXPECT_TRUE(full.content_maps.empty());
     EXPECT_EQ(full.stream_stats.size(), 1U);
+    EXPECT_TRUE(full.neighbours.empty());
 }
 
 TEST(TrackerReports, holes_have_a_limit_and_make_sense)
@@ -104,6 +106,36 @@ TEST(TrackerReports, receipts_have_a_limit)
         given.neighbours.push_back({Endpoint::v4(1, i), false, i, 0, {}});
     }
     EXPECT_EQ(TrackerReports{"s"}.full(given).receipts.size(), ppstp::receipts_max);
+}
+
+TEST(TrackerReports, neighbours_are_asked_about_whom_we_serve_most_first)
+{
+    auto given = figures();
+    given.neighbours = {neighbour("1.1.1.1:1", 10), neighbour("2.2.2.2:2", 30),
+                        neighbour("3.3.3.3:3", 0), neighbour("4.4.4.4:4", 20)};
+    given.neighbours[2].bytes_to = 500;
+    given.neighbours[3].bytes_to = 900;
+    TrackerReports reports{"s"};
+    for (int report = 0; report < 2; ++report) { // those with no news as well
+        auto const asked = reports.full(given).neighbours;
+        ASSERT_EQ(asked.size(), 1U);
+        EXPECT_EQ(asked[0], (ppstp::Neighbours{
+                                "s",
+                                {*Endpoint::parse("4.4.4.4:4"), *Endpoint::parse("3.3.3.3:3"),
+                                 *Endpoint::parse("1.1.1.1:1"), *Endpoint::parse("2.2.2.2:2")}}));
+    }
+}
+
+TEST(TrackerReports, neighbours_have_a_limit)
+{
+    auto given = figures();
+    for (std::uint16_t i = 1; i <= ppstp::Neighbours::endpoints_max + 10; ++i) {
+        given.neighbours.push_back({Endpoint::v4(1, i), false, 0, i, {}});
+    }
+    auto const asked = TrackerReports{"s"}.full(given).neighbours;
+    ASSERT_EQ(asked.size(), 1U);
+    EXPECT_EQ(asked[0].endpoints.size(), ppstp::Neighbours::endpoints_max);
+    EXPECT_EQ(asked[0].endpoints.front(), Endpoint::v4(1, ppstp::Neighbours::endpoints_max + 10));
 }
 
 } // namespace
