@@ -16,7 +16,7 @@ class AckQueue {
 public:
     /// Chunks that may wait; at 4 or more samples per round trip LEDBAT is content (LB-2.5-e).
     static constexpr std::size_t chunks_max = 4;
-    static constexpr Duration delay_max = std::chrono::milliseconds{5};
+    static constexpr Duration delay_max = std::chrono::milliseconds{15};
 
     /// `delay` was measured when the datagram arrived (trap T8).
     void add(TimePoint now, ChunkId chunk, Duration one_way_delay);

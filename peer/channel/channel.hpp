@@ -33,10 +33,12 @@ struct ControlQueue {
     bool choke = false;
     bool unchoke = false;
 
-    [[nodiscard]] bool empty() const
+    [[nodiscard]] bool empty() const { return haves.empty() && !urgent(); }
+    /// Something waits that should not wait for company, as HAVEs may.
+    [[nodiscard]] bool urgent() const
     {
-        return haves.empty() && requests.empty() && cancels.empty() && pex_peers.empty() &&
-               !pex_request && !choke && !unchoke;
+        return !requests.empty() || !cancels.empty() || !pex_peers.empty() || pex_request ||
+               choke || unchoke;
     }
 };
 
@@ -76,6 +78,7 @@ struct Channel {
     Endpoint endpoint;
     ChannelState state = ChannelState::wait_reply;
     bool initiator = false;
+    TimePoint opened_at{};
     PeerProfile profile;
     HandshakeProgress handshake;
     Liveness liveness;
@@ -98,11 +101,22 @@ struct Channel {
     congestion::RttEstimator rtt;
     Pacer pacer;
     std::uint32_t timeouts_in_a_row = 0;
+    TimePoint acked_at{};
     TimePoint progress{}; ///< last new acknowledgement, or start of the flight
+    /// The train that was acknowledged last: the next one is measured against it.
+    struct Train {
+        TimePoint sent;
+        std::uint64_t position = 0;
+        Duration delay{};
+    };
+    std::optional<Train> train;
 
     // what we get
     AckQueue acks;
     RangeSet asked; ///< requested from it and not arrived
+    /// Of these, chunks that existed when they were asked for; about that many are still to come.
+    std::uint32_t pulled_chunks = 0;
+    std::uint64_t refused_unit = ~std::uint64_t{0}; ///< it was told last not to send this one
     bool chokes_us = false;
     bool choked_by_us = false;
     double bytes_per_second = 0;
@@ -110,6 +124,12 @@ struct Channel {
     TimePoint rate_since{};
     TimePoint pex_ask_at{};    ///< when we may ask it for peers
     TimePoint pex_answer_at{}; ///< when we answer it the next time
+
+    // the swarm's lists
+    bool is_sending = false; ///< among those that have something to send
+    bool is_touched = false; ///< among those to be looked at before the engine rests
+    TimePoint wake = TimePoint::max();
+    std::optional<TimePoint> haves_due; ///< when waiting HAVEs go at the latest
 
     /// What others testify that it uploads, kbit/s; 0 = unknown.
     std::uint32_t proven_kbps = 0;
@@ -119,6 +139,16 @@ struct Channel {
     std::uint64_t media_bytes_to = 0;
 
     [[nodiscard]] bool is_open() const { return state == ChannelState::open; }
+    /// How much it passes on: what a place at our side is worth. Who says that it uploads nothing
+    /// comes last.
+    [[nodiscard]] double rank() const
+    {
+        return chokes_us ? 0.0 : proven_kbps == 0 ? rank_unknown : proven_kbps;
+    }
+    /// As if it uploaded that much, kbit/s: who was not seen yet is not worse than a poor uplink.
+    static constexpr double rank_unknown = 500;
+    /// It may want units from us: it began the conversation, or asked for something.
+    [[nodiscard]] bool follows_us() const { return !initiator || peer_wants_stream; }
 };
 
 } // namespace ppsp::peer

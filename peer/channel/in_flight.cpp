@@ -4,31 +4,38 @@
 
 namespace ppsp::peer {
 
-void InFlight::on_sent(TimePoint now, ChunkId chunk, std::size_t bytes)
+void InFlight::on_sent(TimePoint now, ChunkId chunk, std::size_t bytes, std::uint64_t position)
 {
     auto [at, inserted] = sent_.try_emplace(chunk);
     if (!inserted) {
         bytes_ -= at->second.bytes;
     }
     bool const again = !inserted || lost_before_.contains(chunk);
-    at->second = Sent{now, bytes, next_number_++, again};
+    at->second = Sent{now, bytes, next_number_++, position, again};
     bytes_ += bytes;
     last_sent_ = now;
 }
 
-InFlight::Acknowledged InFlight::acknowledge(TimePoint now, ChunkRange chunks)
+InFlight::Acknowledged InFlight::acknowledge(TimePoint now, ChunkRange chunks, Duration rtt_floor)
 {
-    Acknowledged result{.bytes = 0, .flight_before = bytes_, .rtt = std::nullopt};
+    Acknowledged result{
+        .bytes = 0, .flight_before = bytes_, .rtt = std::nullopt, .first = std::nullopt};
     std::optional<std::uint64_t> newest;
     auto at = sent_.lower_bound(chunks.first);
     while (at != sent_.end() && at->first <= chunks.last) {
         Sent const& sent = at->second;
         result.bytes += sent.bytes;
-        if (!sent.again && (!newest || sent.number > *newest)) {
+        bool const is_ours = !sent.again && now - sent.at >= rtt_floor;
+        if (is_ours && (!result.first || sent.position < result.first->position)) {
+            result.first = Mark{sent.at, sent.position};
+        }
+        if (is_ours && (!newest || sent.number > *newest)) {
             newest = sent.number;
             result.rtt = now - sent.at;
         }
-        highest_acked_ = std::max(highest_acked_.value_or(0), sent.number);
+        if (now - sent.at >= rtt_floor) {
+            highest_acked_ = std::max(highest_acked_.value_or(0), sent.number);
+        }
         at = sent_.erase(at);
     }
     bytes_ -= result.bytes;

@@ -14,14 +14,26 @@ namespace ppsp::peer {
 /// DATA that was sent and not yet acknowledged. Bounded by the congestion window.
 class InFlight {
 public:
-    void on_sent(TimePoint now, ChunkId chunk, std::size_t bytes);
+    /// `position` is the datagram's place in everything that the node sent, bytes.
+    void on_sent(TimePoint now, ChunkId chunk, std::size_t bytes, std::uint64_t position = 0);
+
+    /// When a datagram was sent, and its place among all.
+    struct Mark {
+        TimePoint at;
+        std::uint64_t position = 0;
+    };
 
     struct Acknowledged {
         std::size_t bytes = 0;         ///< newly acknowledged
         std::size_t flight_before = 0; ///< bytes in flight before
         std::optional<Duration> rtt;   ///< of the newest chunk that was sent once (Karn)
+        std::optional<Mark> first;     ///< the earliest sent of those that were sent once
     };
-    [[nodiscard]] Acknowledged acknowledge(TimePoint now, ChunkRange chunks);
+    /// An ACK names the largest interval that the receiver holds, and so, too, chunks that it got
+    /// from others while ours are still on their way: those that were sent less than `rtt_floor`
+    /// ago leave the flight, but say nothing about the path.
+    [[nodiscard]] Acknowledged acknowledge(TimePoint now, ChunkRange chunks,
+                                           Duration rtt_floor = {});
 
     /// Chunks of which one sent later was acknowledged and that are older than `patience`; they
     /// leave the flight. Time decides, not a count of overtaking chunks, as in RACK (RFC 8985):
@@ -43,7 +55,8 @@ private:
         TimePoint at;
         std::size_t bytes;
         std::uint64_t number; ///< order of sending
-        bool again;           ///< sent before, so it gives no round-trip sample
+        std::uint64_t position;
+        bool again; ///< sent before, so it gives no round-trip sample
     };
     std::map<ChunkId, Sent> sent_;
     std::set<ChunkId> lost_before_; ///< to know what is sent again

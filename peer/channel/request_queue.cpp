@@ -19,30 +19,35 @@ void RequestQueue::clear()
     pull_.clear();
 }
 
-void RequestQueue::make_ready(TimePoint now, ChunkId chunk, Urgency urgency)
+void RequestQueue::make_ready(Ready const& ready, Urgency urgency)
 {
     auto& queue = urgency == Urgency::push ? push_ : pull_;
     if (queue.size() < ready_max) {
-        queue.push_back({chunk, now});
+        queue.push_back(ready);
     }
 }
 
-void RequestQueue::make_ready_again(TimePoint now, ChunkId chunk)
+void RequestQueue::make_ready_again(TimePoint now, ChunkId chunk, Urgency urgency)
 {
     wanted_.add(single(chunk));
-    push_.push_front({chunk, now});
+    if (urgency == Urgency::push) {
+        push_.push_front({chunk, TimePoint{}, 0});
+    } else {
+        pull_.push_front({chunk, now, 0});
+    }
 }
 
-std::optional<ChunkId> RequestQueue::next(TimePoint now, Urgency urgency)
+std::optional<RequestQueue::Ready> RequestQueue::next(TimePoint now, Urgency urgency)
 {
     auto& queue = urgency == Urgency::push ? push_ : pull_;
     while (!queue.empty()) {
         Ready const& head = queue.front();
-        bool const stale = urgency == Urgency::pull && now - head.since > pull_age_max;
+        Duration const age_max = urgency == Urgency::pull ? pull_age_max : push_age_max;
+        bool const stale = head.since != TimePoint{} && now - head.since > age_max;
         if (stale) {
             wanted_.remove(single(head.chunk));
         } else if (wanted_.contains(head.chunk)) {
-            return head.chunk;
+            return head;
         }
         queue.pop_front();
     }

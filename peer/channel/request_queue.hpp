@@ -21,6 +21,9 @@ public:
     /// A pull that waited longer than that is of no use to anybody live.
     static constexpr Duration pull_age_max = std::chrono::milliseconds{1500};
 
+    /// A push that waited longer than that: whoever wants it has asked somebody else.
+    static constexpr Duration push_age_max = std::chrono::milliseconds{600};
+
     enum class Urgency : std::uint8_t { push, pull };
 
     /// The parts that were not wanted before; nothing if the limit was reached and the request
@@ -34,20 +37,23 @@ public:
     void forget_below(ChunkId first) { wanted_.trim_below(first); }
     void clear();
 
-    /// A wanted chunk can be sent.
-    void make_ready(TimePoint now, ChunkId chunk, Urgency urgency);
-    /// A lost chunk goes to the front again.
-    void make_ready_again(TimePoint now, ChunkId chunk);
+    /// What waits: in the order of `since`, then of `order`.
+    struct Ready {
+        ChunkId chunk{};
+        TimePoint since{};
+        std::uint32_t order = 0;
+    };
+    /// A wanted chunk can be sent. For a pushed one `since` is when its unit began and `order` the
+    /// neighbour's place among those that get it.
+    void make_ready(Ready const& ready, Urgency urgency);
+    /// A lost chunk goes before all others of its urgency.
+    void make_ready_again(TimePoint now, ChunkId chunk, Urgency urgency);
     /// The next chunk to send of this urgency that is still wanted; stays until `sent`.
-    [[nodiscard]] std::optional<ChunkId> next(TimePoint now, Urgency urgency);
+    [[nodiscard]] std::optional<Ready> next(TimePoint now, Urgency urgency);
     void sent(ChunkId chunk);
     [[nodiscard]] bool has_ready() const { return !push_.empty() || !pull_.empty(); }
 
 private:
-    struct Ready {
-        ChunkId chunk;
-        TimePoint since;
-    };
     RangeSet wanted_;
     std::deque<Ready> push_;
     std::deque<Ready> pull_;

@@ -41,4 +41,13 @@ TimePoint LiveClock::local_time(UnixMicros signed_at) const
     return TimePoint{Duration{signed_at + smallest->offset_us}};
 }
 
+std::optional<TimePoint> LiveClock::expected(UnitIndex unit, Duration nominal) const
+{
+    if (!newest_) {
+        return std::nullopt;
+    }
+    auto const distance = static_cast<std::int64_t>(unit) - static_cast<std::int64_t>(*newest_);
+    return local_time(newest_signed_at_) + unit_duration_.value_or(nominal) * distance;
+}
+
 } // namespace ppsp::peer

@@ -18,6 +18,11 @@ public:
     [[nodiscard]] bool known() const { return !minima_.empty(); }
     /// When a unit signed at that time could have been here at the earliest.
     [[nodiscard]] TimePoint local_time(UnixMicros signed_at) const;
+    /// Newest unit whose munro was seen.
+    [[nodiscard]] std::optional<UnitIndex> newest() const { return newest_; }
+    /// The same for a unit whose signing time is not known, by the pace of the stream; nullopt
+    /// before the first munro. `nominal` is a unit's duration while two munros were not seen.
+    [[nodiscard]] std::optional<TimePoint> expected(UnitIndex unit, Duration nominal) const;
     /// Mean duration of a unit by the newest munro times; nullopt before two of them.
     [[nodiscard]] std::optional<Duration> unit_duration() const { return unit_duration_; }
 

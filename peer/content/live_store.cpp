@@ -6,8 +6,9 @@
 
 namespace ppsp::peer {
 
-LiveStore::LiveStore(UnitGrid grid, std::uint32_t chunk_size, std::uint32_t window_units_max)
-    : grid_(grid), chunk_size_(chunk_size), ring_(window_units_max)
+LiveStore::LiveStore(UnitGrid grid, std::uint32_t chunk_size, std::uint32_t window_units_max,
+                     PayloadMemory* memory)
+    : grid_(grid), chunk_size_(chunk_size), memory_(memory), ring_(window_units_max)
 {
     PPSP_ASSERT(window_units_max > 0);
 }
@@ -25,13 +26,18 @@ StoredUnit* LiveStore::open(UnitIndex unit, integrity::UnitTree tree, NtpTime si
         newest_ = unit;
         have_.trim_below(grid_.first_chunk(oldest_kept()));
     }
+    std::size_t const bytes = std::size_t{grid_.chunks_per_unit()} * chunk_size_;
+    auto payload =
+        memory_ != nullptr ? memory_->room(unit, bytes) : std::make_shared<std::uint8_t[]>(bytes);
+    MutableBytes const span{payload.get(), bytes};
     auto& place = ring_[slot(unit)];
     place = std::make_unique<StoredUnit>(
         StoredUnit{.index = unit,
                    .tree = std::move(tree),
                    .signed_at = signed_at,
                    .signature = ByteVector(signature.begin(), signature.end()),
-                   .payload = ByteVector(std::size_t{grid_.chunks_per_unit()} * chunk_size_)});
+                   .memory = std::move(payload),
+                   .payload = span});
     return place.get();
 }
 

@@ -11,13 +11,24 @@
 
 namespace ppsp::peer {
 
+/// Where the payload of units lives. What is written there was verified, so nodes of one process
+/// may share a unit's memory: all of them write the same bytes.
+class PayloadMemory {
+public:
+    virtual ~PayloadMemory() = default;
+    /// Memory for a unit; lives at least as long as the pointer.
+    [[nodiscard]] virtual std::shared_ptr<std::uint8_t[]> room(UnitIndex unit,
+                                                               std::size_t bytes) = 0;
+};
+
 /// One signed unit of which some chunks may still be missing. Everything in it is verified.
 struct StoredUnit {
     UnitIndex index;
     integrity::UnitTree tree;
     NtpTime signed_at{};
     ByteVector signature;
-    ByteVector payload;
+    std::shared_ptr<std::uint8_t[]> memory;
+    MutableBytes payload; ///< in `memory`
     ChunkMask have = 0;
 };
 
@@ -25,7 +36,9 @@ struct StoredUnit {
 /// Memory: window_units_max x chunks_per_unit x (chunk_size + 2 hashes).
 class LiveStore {
 public:
-    LiveStore(UnitGrid grid, std::uint32_t chunk_size, std::uint32_t window_units_max);
+    /// `memory` may be null: the units' payload is allocated one by one.
+    LiveStore(UnitGrid grid, std::uint32_t chunk_size, std::uint32_t window_units_max,
+              PayloadMemory* memory = nullptr);
 
     [[nodiscard]] UnitGrid const& grid() const { return grid_; }
     [[nodiscard]] std::uint32_t chunk_size() const { return chunk_size_; }
@@ -65,6 +78,7 @@ private:
 
     UnitGrid grid_;
     std::uint32_t chunk_size_;
+    PayloadMemory* memory_;
     std::vector<std::unique_ptr<StoredUnit>> ring_;
     RangeSet have_;
     std::optional<UnitIndex> newest_;

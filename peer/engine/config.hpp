@@ -31,12 +31,12 @@ struct NodeConfig {
     std::uint16_t neighbours_target = 14;
     /// Conversations per swarm in all, of which a viewer keeps `neighbours_target` for those it
     /// begins itself (PP-12.6.1-a); further handshakes get no answer.
-    std::uint16_t neighbours_max = 60;
+    std::uint16_t neighbours_max = 100;
     /// Answer PEX_REQ and ask for peers.
     bool pex = true;
-    /// Children that one unit is pushed to at the same time (k = 4 is within 6 % of the log2 N
-    /// bound).
-    std::uint16_t children_per_unit_max = 4;
+    /// Places for children while the uplink was not measured: the trains to them measure it. A
+    /// quarter of a stream is little enough to be in nobody's way.
+    std::uint16_t unproven_places = 4;
     /// Refuse everything that RFC 7574 does not allow, also where it is harmless.
     bool strict = false;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "peer/content/live_store.hpp"
 #include "peer/engine/config.hpp"
 #include "peer/engine/statistics.hpp"
 #include "protocol/integrity/hasher.hpp"
@@ -132,8 +133,13 @@ struct PlayoutSkipped {
     UnitIndex to;
 };
 
-using Event = std::variant<NeighbourOpened, NeighbourClosed, NeighbourBanned, PlayoutStarted,
-                           PlayoutStalled, PlayoutResumed, PlayoutSkipped>;
+/// The last missing chunk of a unit came.
+struct UnitCompleted {
+    UnitIndex unit;
+};
+
+using Event = std::variant<UnitCompleted, NeighbourOpened, NeighbourClosed, NeighbourBanned,
+                           PlayoutStarted, PlayoutStalled, PlayoutResumed, PlayoutSkipped>;
 
 /// Listens; never changes anything.
 class EventSink {
@@ -147,6 +153,7 @@ struct Ports {
     integrity::Checker& checker;
     RandomSource& random;
     EventSink& events;
+    PayloadMemory* memory = nullptr; ///< null = the heap
 };
 
 } // namespace ppsp::peer

@@ -33,7 +33,11 @@ struct SwarmStatistics {
 
     std::uint32_t neighbours = 0; ///< open conversations
     std::uint64_t uplink_bps = 0; ///< measured over the last seconds
+    /// What the uplink carries, by the trains of datagrams sent; 0 = not measured yet.
+    std::uint64_t uplink_capacity_bps = 0;
+    std::uint32_t slots = 0; ///< places for children, one substream each
     std::uint32_t free_slots = 0;
+    std::uint32_t orphans = 0; ///< substreams without a parent that pushes them
 
     /// Where the stream is, as far as this node knows.
     std::optional<UnitIndex> newest_unit;

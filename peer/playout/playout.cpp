@@ -48,6 +48,10 @@ std::optional<TimePoint> Playout::due(UnitIndex unit, LiveStore const& store,
     if (sign) {
         return *sign + latency_;
     }
+    // Later units are here: this one is due although nobody brought it or spoke of it.
+    if (clock.newest() && unit < *clock.newest()) {
+        return *clock.expected(unit, unit_duration_guess) + latency_;
+    }
     return std::nullopt;
 }
 

@@ -44,6 +44,8 @@ public:
     static constexpr Duration stall_threshold = std::chrono::milliseconds{100};
     /// A missing unit is waited for that long past its time before the playout jumps.
     static constexpr Duration give_up = std::chrono::milliseconds{2000};
+    /// While the pace of the stream is not known.
+    static constexpr Duration unit_duration_guess = std::chrono::milliseconds{50};
 
     Playout(PlayoutConfig const& config, TimePoint joined);
 

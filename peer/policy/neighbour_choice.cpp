@@ -29,18 +29,23 @@ bool NeighbourChoice::add(TimePoint now, Endpoint const& endpoint)
 
 std::optional<Endpoint> NeighbourChoice::next(TimePoint now, std::span<Endpoint const> connected)
 {
-    std::vector<Endpoint> ready;
+    std::vector<std::pair<Endpoint, std::uint64_t>> ready;
+    std::uint64_t weights = 0;
     for (auto const& [endpoint, candidate] : candidates_) {
         bool const used =
             std::find(connected.begin(), connected.end(), endpoint) != connected.end();
         if (!used && candidate.next_try <= now && !banned(now, endpoint)) {
-            ready.push_back(endpoint);
+            weights += candidate.proven_kbps + unknown_kbps;
+            ready.emplace_back(endpoint, weights);
         }
     }
     if (ready.empty()) {
         return std::nullopt;
     }
-    return ready[rng_.below(ready.size())];
+    std::uint64_t const lot = rng_.below(weights);
+    return std::find_if(ready.begin(), ready.end(),
+                        [lot](auto const& entry) { return lot < entry.second; })
+        ->first;
 }
 
 void NeighbourChoice::note_proven(Endpoint const& endpoint, std::uint32_t kbps)
@@ -62,6 +67,14 @@ void NeighbourChoice::on_opened(Endpoint const& endpoint)
     auto const at = candidates_.find(endpoint);
     if (at != candidates_.end()) {
         at->second = Candidate{.proven_kbps = at->second.proven_kbps};
+    }
+}
+
+void NeighbourChoice::on_left(TimePoint now, Endpoint const& endpoint)
+{
+    auto const at = candidates_.find(endpoint);
+    if (at != candidates_.end()) {
+        at->second.next_try = now + leave_time;
     }
 }
 

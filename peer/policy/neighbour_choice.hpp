@@ -21,20 +21,27 @@ public:
     static constexpr Duration ban_time = std::chrono::minutes{10};
     /// First wait after a failed handshake; doubles up to a minute.
     static constexpr Duration retry_min = std::chrono::seconds{2};
+    /// Those of whom nothing is known are chosen as if they uploaded that much.
+    static constexpr std::uint64_t unknown_kbps = 500;
     static constexpr Duration retry_max = std::chrono::seconds{60};
+    /// Whom we left is not dialled again for that long.
+    static constexpr Duration leave_time = std::chrono::seconds{20};
 
     explicit NeighbourChoice(Rng rng) : rng_(rng) {}
 
     /// False for addresses nobody should be made to send to (multicast, unspecified, port 0), for
     /// banned ones and above the limit.
     bool add(TimePoint now, Endpoint const& endpoint);
-    /// A random candidate that is not connected, banned or waiting for its next try.
+    /// A random candidate that is not connected, banned or waiting for its next try; the likelier
+    /// the more it was proven to upload, so that every edge carries about as much (design §5.2).
     [[nodiscard]] std::optional<Endpoint> next(TimePoint now, std::span<Endpoint const> connected);
     /// Receivers' testimony about a candidate; ignored for unknown ones.
     void note_proven(Endpoint const& endpoint, std::uint32_t kbps);
     /// 0 = unknown.
     [[nodiscard]] std::uint32_t proven_kbps(Endpoint const& endpoint) const;
     void on_opened(Endpoint const& endpoint);
+    /// We ended it: others first.
+    void on_left(TimePoint now, Endpoint const& endpoint);
     void on_failed(TimePoint now, Endpoint const& endpoint);
     void ban(TimePoint now, Endpoint const& endpoint);
     [[nodiscard]] bool banned(TimePoint now, Endpoint const& endpoint) const;

@@ -17,7 +17,7 @@ struct ParentView {
     bool is_source = false;
     bool usable = false; ///< open, not choking us, answering
     Duration rtt{};
-    std::uint32_t outstanding_chunks = 0; ///< asked and not arrived
+    std::uint32_t outstanding_chunks = 0; ///< pulled and not arrived
     double bytes_per_second = 0;          ///< measured, 0 = unknown
 };
 
@@ -32,6 +32,9 @@ public:
     /// Newest unit of which there is any sign, and the first one that the playout still wants.
     [[nodiscard]] virtual UnitIndex edge() const = 0;
     [[nodiscard]] virtual UnitIndex first_wanted() const = 0;
+    /// When the unit could have been here at the earliest: signing time plus the shortest way seen,
+    /// guessed from the pace of the stream while its signing time is unknown.
+    [[nodiscard]] virtual TimePoint expected(UnitIndex unit) const = 0;
     /// When the first sign of the unit was seen; nullopt for units that do not exist yet.
     [[nodiscard]] virtual std::optional<TimePoint> first_sign(UnitIndex unit) const = 0;
     /// When the playout needs the unit; nullopt while unknown.
@@ -54,20 +57,37 @@ struct Plan {
     std::vector<Withdrawal> withdrawals;
 };
 
+/// Hears what arrives and says what to ask. After any of the `on_` calls and at `deadline`, `plan`
+/// is called soon.
 class Picker {
 public:
     virtual ~Picker() = default;
 
-    /// `parent` announced the unit, or began to deliver it.
+    /// `parent` announced the unit.
     virtual void on_announced(TimePoint now, PeerKey parent, UnitIndex unit,
                               PickerView const& view) = 0;
+    /// `parent` announced it once more: the answer of one who has no place in its substream.
+    virtual void on_repeated(TimePoint now, PeerKey parent, UnitIndex unit,
+                             PickerView const& view) = 0;
     /// A verified chunk came.
     virtual void on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) = 0;
+    /// The unit is whole.
+    virtual void on_complete(TimePoint now, UnitIndex unit, PickerView const& view) = 0;
     virtual void on_parent_gone(PeerKey parent) = 0;
     /// What to ask and to withdraw now.
     virtual void plan(TimePoint now, PickerView const& view, Plan& plan) = 0;
+    /// When there is something to plan even if nothing arrives.
+    [[nodiscard]] virtual TimePoint deadline() const = 0;
     /// The parent that the unit was asked of.
     [[nodiscard]] virtual std::optional<PeerKey> asked(UnitIndex unit) const = 0;
+    /// Substreams or units that the neighbour feeds: it is worth keeping.
+    [[nodiscard]] virtual std::uint32_t fed_by(PeerKey parent) const = 0;
+    /// It seems to have places free for us in some substream.
+    [[nodiscard]] virtual bool offers(TimePoint now, PeerKey parent) const = 0;
+    /// Units of the substream are pushed to us: we can push them on.
+    [[nodiscard]] virtual bool fed(TimePoint now, std::uint32_t substream) const = 0;
+    /// Substreams without a parent: other neighbours are needed.
+    [[nodiscard]] virtual std::uint32_t orphans() const = 0;
 };
 
 } // namespace ppsp::peer

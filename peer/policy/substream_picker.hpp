@@ -4,36 +4,66 @@
 #include "protocol/base/rng.hpp"
 
 #include <array>
+#include <deque>
 #include <map>
 
 namespace ppsp::peer {
 
 struct SubstreamPickerConfig {
-    /// Units beyond the edge that are subscribed to: a key frame of a variable bit rate makes many
-    /// units at once, and each must find its request in place.
-    std::uint32_t horizon_units = 24;
-    /// A unit that its parent did not begin by then, counted from the first sign of it plus the
-    /// parent's usual lag, is fetched elsewhere. Covers reordering and one lost datagram.
-    Duration patience = std::chrono::milliseconds{60};
-    /// A unit that began and then stood still for that long plus two round trips is asked again.
-    Duration stall = std::chrono::milliseconds{30};
-    /// How long a parent that refused or failed a substream is not asked for it again; random
-    /// within [1, 2] x this, so that refused neighbours do not come back together.
-    Duration block = std::chrono::seconds{2};
+    /// Units beyond the edge that a subscription reaches at least and at most. It is renewed when
+    /// it gets shorter than the first: a REQUEST of 9 bytes a unit, many to a datagram.
+    std::uint32_t horizon_units_min = 24;
+    std::uint32_t horizon_units_max = 64;
+    /// The same while the parent has not shown that it has a place: what is asked in vain is small.
+    std::uint32_t horizon_units_trial = 16;
+    /// A unit that its parent did not begin that long after it usually does, beside four mean
+    /// deviations, is fetched elsewhere.
+    Duration patience = std::chrono::milliseconds{40};
+    /// A unit that began and then stood still for that long is asked again. Covers reordering and
+    /// the pace of a slow uplink.
+    Duration stall = std::chrono::milliseconds{35};
+    /// A pull that brought nothing for that long beside a round trip goes to somebody else.
+    Duration pull_patience = std::chrono::milliseconds{400};
+    /// Near by less patience does: this and three round trips.
+    Duration pull_patience_near = std::chrono::milliseconds{100};
+    /// Who has no place for a substream has little room for pulls of its units.
+    Duration refusal_handicap = std::chrono::milliseconds{300};
+    /// Units that are pulled at the same time, but for urgent ones: whoever has room to serve them
+    /// has little of it.
+    std::uint32_t pulls_max = 6;
+    /// Who announced a unit of the substream within this time has a place free in it: whoever has
+    /// none rarely does.
+    Duration offer_gap = std::chrono::milliseconds{700};
+    /// A substream of which nothing was pushed for that long does not come any more: three units.
+    Duration fed_max = std::chrono::milliseconds{1300};
+    /// A parent that neither pushed nor refused by then: two units and a little.
+    Duration trial_max = std::chrono::milliseconds{1000};
+    /// A refusal that recent counts more than an offer.
+    Duration refusal_fresh = std::chrono::milliseconds{500};
+    /// What the lack of such an offer counts against a parent.
+    Duration no_offer_handicap = std::chrono::milliseconds{150};
+    /// How long a parent that refused or failed a substream is not asked for it again; doubles with
+    /// every refusal in a row, random within [1, 2] x this.
+    Duration block = std::chrono::milliseconds{700};
+    Duration block_max = std::chrono::seconds{30};
     /// The source serves first copies; whoever else holds a unit is preferred by that much.
     Duration source_handicap = std::chrono::milliseconds{40};
     /// While there are other neighbours, a unit that only the source holds is not pulled before
     /// this, plus a random time up to twice this: if nobody got a first copy, one does so first
     /// and serves the rest, instead of all of them at once overloading the source.
     Duration source_hold_off = std::chrono::milliseconds{80};
-    /// Subscriptions are repeated that often: a lost REQUEST must not cost a parent.
-    Duration refresh = std::chrono::milliseconds{400};
     /// Units in a row that a parent did not begin, without saying no, before it is given up.
     std::uint32_t misses_max = 2;
+    /// A parent that misses a unit and said nothing at all for that long is gone: all its
+    /// substreams look for others.
+    Duration silent_max = std::chrono::milliseconds{500};
     /// A missing unit that is due within this time is asked of anybody.
     Duration urgent = std::chrono::milliseconds{250};
     /// A unit nobody announced is asked of the source after this: announcements get lost.
     Duration silence = std::chrono::milliseconds{300};
+    /// One substream at a time moves to a parent that had its units earlier by at least `gain`.
+    Duration improve_gap = std::chrono::seconds{3};
+    Duration improve_gain = std::chrono::milliseconds{120};
 };
 
 /// Subscribed push first, receiver-driven pull for repair (design §5.3, §5.4; GridMedia's
@@ -41,7 +71,7 @@ struct SubstreamPickerConfig {
 ///
 /// For each substream one parent gets the requests for units that do not exist yet. A parent that
 /// announces such a unit instead of sending it has no place for us: the unit is pulled, the
-/// substream moves to the neighbour that had units earliest lately.
+/// substream moves to the neighbour that had its units earliest lately.
 class SubstreamPicker final : public Picker {
 public:
     SubstreamPicker(SubstreamPickerConfig const& config, Rng rng)
@@ -50,53 +80,99 @@ public:
 
     void on_announced(TimePoint now, PeerKey parent, UnitIndex unit,
                       PickerView const& view) override;
+    void on_repeated(TimePoint now, PeerKey parent, UnitIndex unit,
+                     PickerView const& view) override;
     void on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) override;
+    void on_complete(TimePoint now, UnitIndex unit, PickerView const& view) override;
     void on_parent_gone(PeerKey parent) override;
     void plan(TimePoint now, PickerView const& view, Plan& plan) override;
+    [[nodiscard]] TimePoint deadline() const override { return next_check_; }
     [[nodiscard]] std::optional<PeerKey> asked(UnitIndex unit) const override;
+    [[nodiscard]] std::uint32_t fed_by(PeerKey parent) const override;
+    [[nodiscard]] bool offers(TimePoint now, PeerKey parent) const override;
+    [[nodiscard]] bool offers(TimePoint now, PeerKey parent, std::uint32_t substream) const;
+    [[nodiscard]] bool fed(TimePoint now, std::uint32_t substream) const override;
+    [[nodiscard]] std::uint32_t orphans() const override;
 
 private:
+    /// A unit that exists and is not whole.
     struct UnitState {
-        PeerKey parent{};
-        TimePoint asked{};
-        TimePoint progress{};
+        bool open = false;
+        std::optional<PeerKey> parent;
         bool started = false; ///< the parent sent some chunk of it
-        bool refused = false; ///< the parent announced it instead
         bool pull = false;    ///< asked when it existed
-        std::uint8_t tries = 1;
+        std::uint8_t tries = 0;
+        TimePoint progress{}; ///< asked, or the last chunk came
+        TimePoint check{};    ///< when to look at it again
+    };
+    /// How late units come, smoothed as in RFC 6298.
+    struct Lag {
+        bool known = false;
+        Duration mean{};
+        Duration deviation{};
+        void note(Duration value);
     };
     struct ParentState {
-        Duration lag = std::chrono::milliseconds{150}; ///< after the first sign of a unit, smoothed
-        bool lag_known = false;
+        TimePoint since{}; ///< when it was first heard of
+        Lag any;
+        std::array<Lag, substreams> lag{};
         std::array<TimePoint, substreams> blocked_until{};
-        std::array<std::uint32_t, substreams> misses{};
+        std::array<TimePoint, substreams> refused_at{};
+        std::array<std::uint8_t, substreams> refusals{};
+        std::array<std::uint8_t, substreams> misses{};
+        TimePoint heard{};                             ///< when anything came from it
+        std::array<TimePoint, substreams> announced{}; ///< when it last announced a unit
+    };
+    struct Substream {
+        std::optional<PeerKey> parent;
+        UnitIndex asked_from = 0; ///< units in [from, until) are requested from the parent
+        UnitIndex asked_until = 0;
+        std::optional<PeerKey> previous; ///< parent before the last move
+        bool confirmed = false;          ///< the parent has pushed something
+        TimePoint next_try{};
+        TimePoint pushed_at{}; ///< when a unit was last begun by its parent
+        TimePoint asked_at{};  ///< when the parent was asked first
+        Lag own;               ///< how late its units are whole here
     };
 
     [[nodiscard]] static std::uint32_t substream_of(UnitIndex unit) { return unit % substreams; }
-    void note_lag(PeerKey parent, Duration lag);
-    void block(TimePoint now, PeerKey parent, std::uint32_t substream);
+    [[nodiscard]] static UnitIndex next_of(std::uint32_t substream, UnitIndex from);
+    [[nodiscard]] UnitState* state_of(UnitIndex unit);
+    void open_units(TimePoint now, PickerView const& view);
+    void adopt(PeerKey parent, UnitIndex unit, PickerView const& view);
+    void note_lag(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view);
+    [[nodiscard]] Lag usual_lag(PeerKey parent, std::uint32_t substream) const;
+    void note_miss(TimePoint now, PeerKey parent, std::uint32_t substream);
+    void refuse(TimePoint now, PeerKey parent, std::uint32_t substream);
+    void withdraw_from(UnitIndex unit, std::uint32_t substream);
+    void unsubscribe(Substream& substream);
+    [[nodiscard]] bool blocked(TimePoint now, PeerKey parent, std::uint32_t substream) const;
+    [[nodiscard]] std::optional<PeerKey> likely_holder(TimePoint now, PickerView const& view,
+                                                       UnitIndex unit) const;
     [[nodiscard]] ParentView const* usable(PickerView const& view, PeerKey parent) const;
-    [[nodiscard]] std::optional<PeerKey> subscription_parent(TimePoint now, PickerView const& view,
-                                                             std::uint32_t substream);
+    [[nodiscard]] Duration round_trip(PickerView const& view, PeerKey parent) const;
+    [[nodiscard]] std::optional<PeerKey> best_parent(TimePoint now, PickerView const& view,
+                                                     std::uint32_t substream);
     [[nodiscard]] std::optional<PeerKey> holder(TimePoint now, PickerView const& view,
                                                 UnitIndex unit, std::optional<PeerKey> avoid);
-    void subscribe(TimePoint now, PickerView const& view, Plan& plan);
     [[nodiscard]] bool source_may_be_asked(TimePoint now, PickerView const& view,
                                            UnitIndex unit) const;
-    void repair(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit);
-    void pull(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit,
-              std::optional<PeerKey> avoid);
-    [[nodiscard]] bool overdue(TimePoint now, PickerView const& view, UnitIndex unit,
-                               UnitState const& state) const;
+    void subscribe(TimePoint now, PickerView const& view, Plan& plan);
+    void improve(TimePoint now, PickerView const& view, Plan& plan);
+    void examine(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit,
+                 UnitState& state);
+    void pull(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit, UnitState& state);
 
     SubstreamPickerConfig config_;
     Rng rng_;
     std::uint64_t salt_; ///< spreads hold-offs over the nodes of a swarm
-    TimePoint refreshed_{};
+    TimePoint next_check_{};
+    TimePoint next_improvement_{};
     std::vector<Withdrawal> withdrawals_; ///< for the next plan; one per unit at most
-    std::map<UnitIndex, UnitState> units_;
+    UnitIndex first_ = 0;                 ///< of `units_`
+    std::deque<UnitState> units_;
     std::map<PeerKey, ParentState> parents_;
-    std::array<std::optional<PeerKey>, substreams> subscribed_{};
+    std::array<Substream, substreams> substreams_{};
 };
 
 } // namespace ppsp::peer

@@ -13,11 +13,12 @@ Uplink::Uplink(std::optional<std::uint64_t> limit_bps) : limit_bps_(limit_bps) {
 
 bool Uplink::may_send_data(TimePoint now)
 {
-    if (!limit_bps_) {
+    auto const rate = rate_bps();
+    if (!rate) {
         return true;
     }
     refill(now);
-    return *limit_bps_ > 0 && tokens_ >= 0;
+    return *rate > 0 && tokens_ >= 0;
 }
 
 void Uplink::on_sent(TimePoint now, std::size_t bytes)
@@ -29,23 +30,77 @@ void Uplink::on_sent(TimePoint now, std::size_t bytes)
         bucket_ = bucket;
     }
     current_bytes_ += bytes;
-    if (limit_bps_) {
+    position_bytes_ += bytes + header_bytes;
+    if (rate_bps()) {
         refill(now);
-        tokens_ -= static_cast<double>(bytes);
+        tokens_ -= static_cast<double>(limit_bps_ ? bytes : bytes + header_bytes);
     }
 }
 
 std::optional<TimePoint> Uplink::ready_at(TimePoint now)
 {
-    if (!limit_bps_ || *limit_bps_ == 0) {
+    auto const rate = rate_bps();
+    if (!rate || *rate <= 0) {
         return std::nullopt;
     }
     refill(now);
     if (tokens_ >= 0) {
         return std::nullopt;
     }
-    double const wait_us = -tokens_ * 8e6 / static_cast<double>(*limit_bps_);
-    return now + Duration{static_cast<std::int64_t>(wait_us) + 1};
+    return now + Duration{static_cast<std::int64_t>(-tokens_ * 8e6 / *rate) + 1};
+}
+
+std::optional<double> Uplink::rate_bps() const
+{
+    if (limit_bps_) {
+        return static_cast<double>(*limit_bps_);
+    }
+    if (measured_capacity_bps_) {
+        return *measured_capacity_bps_ * pressure_ * pace_gain;
+    }
+    return std::nullopt;
+}
+
+void Uplink::on_spread(std::uint64_t bytes, Duration spread)
+{
+    double const us = static_cast<double>(std::max<std::int64_t>(spread.count(), 1));
+    double const bps = static_cast<double>(bytes) * 8e6 / us;
+    if (trains_.size() < trains_max) {
+        trains_.push_back(bps);
+    } else {
+        trains_[next_train_] = bps;
+        next_train_ = (next_train_ + 1) % trains_max;
+    }
+    if (trains_.size() < trains_min) {
+        return;
+    }
+    std::vector<double> sorted = trains_;
+    auto const place = sorted.begin() + static_cast<std::ptrdiff_t>(
+                                            static_cast<double>(sorted.size()) * train_share);
+    std::nth_element(sorted.begin(), place, sorted.end());
+    measured_capacity_bps_ = *place;
+}
+
+void Uplink::on_queue(Duration queue, Duration target)
+{
+    double const excess =
+        static_cast<double>((queue - target).count()) / static_cast<double>(target.count());
+    // Down by a few percent a second for each target too much, up by two.
+    double const change = excess > 0 ? -0.01 * std::min(excess, 3.0) : excess < -0.5 ? 0.005 : 0.0;
+    pressure_ = std::clamp(pressure_ + change, pressure_min, 1.0);
+}
+
+std::optional<double> Uplink::capacity_bps() const
+{
+    std::optional<double> measured;
+    if (measured_capacity_bps_) {
+        measured = *measured_capacity_bps_ * pressure_;
+    }
+    if (!limit_bps_) {
+        return measured;
+    }
+    double const limit = static_cast<double>(*limit_bps_);
+    return measured ? std::min(limit, *measured) : limit;
 }
 
 std::uint64_t Uplink::measured_bps(TimePoint now) const
@@ -63,8 +118,16 @@ void Uplink::refill(TimePoint now)
         return;
     }
     double const seconds = static_cast<double>((now - refilled_).count()) / 1e6;
-    tokens_ = std::min(burst_bytes, tokens_ + seconds * static_cast<double>(*limit_bps_) / 8.0);
+    tokens_ += seconds * *rate_bps() / 8.0;
     refilled_ = now;
+    bool const long_train = limit_bps_ || now >= next_probe_;
+    if (!long_train) {
+        tokens_ = std::min(small_burst_bytes, tokens_);
+    } else if (!limit_bps_ && tokens_ > small_burst_bytes) {
+        next_probe_ = now + probe_gap;
+        tokens_ = probe_bytes; // lent: it is paid back by a pause
+    }
+    tokens_ = std::min(burst_bytes, tokens_);
 }
 
 } // namespace ppsp::peer

@@ -6,43 +6,50 @@ namespace ppsp::peer {
 
 void UploadSlots::set_budget(std::uint32_t places)
 {
-    budget_ = std::min(places, children_max_ * substreams);
-    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
-        auto& children = children_[substream];
-        if (children.size() > limit(substream)) {
-            children.resize(limit(substream), Child{PeerKey{}, TimePoint{}});
-        }
+    budget_ = std::min(places, places_max);
+    while (taken() > budget_) {
+        // The least useful child of the fullest substream goes.
+        auto const fullest =
+            std::max_element(children_.begin(), children_.end(),
+                             [](auto const& a, auto const& b) { return a.size() < b.size(); });
+        fullest->erase(
+            std::min_element(fullest->begin(), fullest->end(),
+                             [](Child const& a, Child const& b) { return a.rank < b.rank; }));
     }
 }
 
-bool UploadSlots::admit(TimePoint now, PeerKey peer, std::uint32_t substream)
+bool UploadSlots::admit(TimePoint now, PeerKey peer, std::uint32_t substream, double rank)
 {
-    forget_idle(now, substream);
     auto& children = children_[substream];
     auto const known = std::find_if(children.begin(), children.end(),
                                     [peer](Child const& child) { return child.peer == peer; });
     if (known != children.end()) {
         known->used = now;
+        known->rank = rank;
         return true;
     }
-    if (children.size() < limit(substream)) {
-        children.push_back({peer, now});
+    if (taken() >= budget_ || children.size() >= limit(substream)) {
+        forget_idle(now);
+    }
+    if (taken() < budget_ && children.size() < limit(substream)) {
+        children.push_back({peer, now, rank});
         return true;
     }
-    return preempt(now, peer, substream);
+    return preempt(now, peer, substream, rank);
 }
 
-bool UploadSlots::holds(PeerKey peer, std::uint32_t substream) const
+bool UploadSlots::holds(PeerKey peer, std::uint64_t substream) const
 {
     auto const& children = children_[substream];
     return std::any_of(children.begin(), children.end(),
                        [peer](Child const& child) { return child.peer == peer; });
 }
 
-void UploadSlots::forget_idle(TimePoint now, std::uint32_t substream)
+void UploadSlots::forget_idle(TimePoint now)
 {
-    std::erase_if(children_[substream],
-                  [now](Child const& child) { return now - child.used > idle_max; });
+    for (auto& children : children_) {
+        std::erase_if(children, [now](Child const& child) { return now - child.used > idle_max; });
+    }
 }
 
 void UploadSlots::release(PeerKey peer)
@@ -52,22 +59,45 @@ void UploadSlots::release(PeerKey peer)
     }
 }
 
+void UploadSlots::release(PeerKey peer, std::uint32_t substream)
+{
+    std::erase_if(children_[substream], [peer](Child const& child) { return child.peer == peer; });
+}
+
+std::uint32_t UploadSlots::taken() const
+{
+    std::size_t taken = 0;
+    for (auto const& children : children_) {
+        taken += children.size();
+    }
+    return static_cast<std::uint32_t>(taken);
+}
+
 std::uint32_t UploadSlots::free(TimePoint now) const
 {
-    std::uint32_t taken = 0;
+    std::uint32_t used = 0;
     for (auto const& children : children_) {
-        taken += static_cast<std::uint32_t>(
+        used += static_cast<std::uint32_t>(
             std::count_if(children.begin(), children.end(),
                           [now](Child const& child) { return now - child.used <= idle_max; }));
     }
-    return taken >= budget_ ? 0 : budget_ - taken;
+    return used >= budget_ ? 0 : budget_ - used;
+}
+
+bool UploadSlots::has_free(TimePoint now, std::uint64_t substream)
+{
+    forget_idle(now);
+    return taken() < budget_ &&
+           children_[substream].size() < limit(static_cast<std::uint32_t>(substream));
 }
 
 std::uint32_t UploadSlots::limit(std::uint32_t substream) const
 {
-    // What does not divide evenly goes to the first substreams.
-    std::uint32_t const even = budget_ / substreams;
-    return even + (substream < budget_ % substreams ? 1 : 0);
+    if (spread_) {
+        // A substream without a place at its source would reach nobody.
+        return budget_ / substreams + (substream < budget_ % substreams ? 1 : 0);
+    }
+    return (budget_ * 5 / 4 + substreams - 1) / substreams;
 }
 
 std::uint32_t UploadSlots::places_of(PeerKey peer) const
@@ -81,20 +111,29 @@ std::uint32_t UploadSlots::places_of(PeerKey peer) const
     return places;
 }
 
-/// Spreads the places: a child with at least two more than the asker gives this one up, so that
-/// first copies reach different neighbours (design §5.1).
-bool UploadSlots::preempt(TimePoint now, PeerKey peer, std::uint32_t substream)
+/// The child that passes least on gives way to one that passes more on. Among equals a
+/// source's places are spread: a child with at least two more than the asker gives this one up, so
+/// that first copies reach different neighbours (design §5.1).
+bool UploadSlots::preempt(TimePoint now, PeerKey peer, std::uint32_t substream, double rank)
 {
-    if (children_[substream].empty() || now - last_preemption_ < preemption_gap) {
+    auto& children = children_[substream];
+    if (children.empty() || now - last_preemption_ < preemption_gap) {
         return false;
     }
-    auto const richest = std::max_element(
-        children_[substream].begin(), children_[substream].end(),
-        [this](Child const& a, Child const& b) { return places_of(a.peer) < places_of(b.peer); });
-    if (places_of(richest->peer) < places_of(peer) + 2) {
+    auto const least =
+        std::min_element(children.begin(), children.end(),
+                         [](Child const& a, Child const& b) { return a.rank < b.rank; });
+    bool const earned = rank > least->rank * preemption_gain;
+    auto const richest =
+        std::max_element(children.begin(), children.end(), [this](Child const& a, Child const& b) {
+            return places_of(a.peer) < places_of(b.peer);
+        });
+    bool const spread = spread_ && places_of(richest->peer) >= places_of(peer) + 2 &&
+                        rank * preemption_gain >= richest->rank;
+    if (!earned && !spread) {
         return false;
     }
-    *richest = {peer, now};
+    *(earned ? least : richest) = {peer, now, rank};
     last_preemption_ = now;
     return true;
 }

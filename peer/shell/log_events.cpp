@@ -35,6 +35,7 @@ double to_ms(Duration duration)
 struct Writer {
     std::string swarm;
 
+    void operator()(UnitCompleted const&) const {}
     void operator()(NeighbourOpened const& event) const
     {
         spdlog::debug("{}: talking to {}{}", swarm, event.endpoint.text(),
@@ -72,7 +73,7 @@ struct Writer {
 void LogEvents::on_event(TimePoint /*now*/, SwarmId const& swarm, Event const& event)
 {
     // Nobody watching the log: do not build names for nothing.
-    if (spdlog::get_level() == spdlog::level::off) {
+    if (spdlog::get_level() == spdlog::level::off || std::holds_alternative<UnitCompleted>(event)) {
         return;
     }
     std::visit(Writer{short_name(swarm)}, event);

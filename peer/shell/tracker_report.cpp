@@ -51,7 +51,8 @@ ppstp::PeerStatus to_status(std::string const& swarm_id, SwarmStatistics const& 
 {
     ppstp::PeerStatus status;
     status.swarm_id = swarm_id;
-    status.uplink_bps = swarm.uplink_bps;
+    status.uplink_bps =
+        swarm.uplink_capacity_bps > 0 ? swarm.uplink_capacity_bps : swarm.uplink_bps;
     status.free_slots = swarm.free_slots;
     status.neighbours = swarm.neighbours;
     status.buffer_ms = to_ms(swarm.latency_target);
@@ -86,6 +87,7 @@ ppstp::StatReport TrackerReports::content_only(SwarmFigures const& figures) cons
 {
     ppstp::StatReport report;
     report.content_maps = to_maps(swarm_id_, figures.swarm);
+    report.neighbours = to_neighbours(swarm_id_, figures.neighbours);
     return report;
 }
 
@@ -95,7 +97,6 @@ ppstp::StatReport TrackerReports::full(SwarmFigures const& figures)
     report.stream_stats = {to_stream_stats(swarm_id_, figures.swarm)};
     report.peer_status = {to_status(swarm_id_, figures.swarm)};
     report.receipts = receipts(figures.neighbours);
-    report.neighbours = to_neighbours(swarm_id_, figures.neighbours);
     return report;
 }
 

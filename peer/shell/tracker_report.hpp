@@ -22,7 +22,7 @@ public:
     /// Statistics, content map, status, receipts, and of whom we would like to know the proven
     /// uplink. Receipts count bytes since the last full report, most first.
     [[nodiscard]] ppstp::StatReport full(SwarmFigures const& figures);
-    /// Only where the stream is: what a source tells every second.
+    /// Only where the stream is, and whose uplinks we ask for: what a source tells every second.
     [[nodiscard]] ppstp::StatReport content_only(SwarmFigures const& figures) const;
 
 private:

@@ -7,8 +7,6 @@ namespace {
 
 /// Two plans are at least that far apart; what happens in between is planned together.
 constexpr Duration fetch_gap = 2ms;
-/// While something is missing the plan is looked at that often: patience is counted in tens of ms.
-constexpr Duration fetch_period = 10ms;
 /// Without a better hint a joiner begins this far back: a key frame interval of one second, and
 /// a little for its transport.
 constexpr Duration tune_in_back = 1200ms;
@@ -16,8 +14,10 @@ constexpr Duration tune_in_back = 1200ms;
 constexpr Duration hint_age_max = 4s;
 /// A source that came back continues far ahead; it is followed when nothing else came meanwhile.
 constexpr Duration jump_patience = 500ms;
-/// Chunks asked of one neighbour at a time, so that a slow one cannot hold a whole window.
-constexpr std::uint64_t outstanding_chunks_max = 2048;
+/// Nobody gets the first sign of a unit later than that.
+constexpr Duration lag_plausible = 2s;
+/// Intervals asked of one neighbour at a time, subscriptions included.
+constexpr std::size_t asked_intervals_max = 512;
 
 } // namespace
 
@@ -58,22 +58,16 @@ void Swarm::on_edge(TimePoint now, LiveEdgeFound const& found)
 void Swarm::refresh_parents()
 {
     parents_.clear();
-    ChunkId const end = store_->grid().first_chunk(edge() + 1);
     for (auto const& channel : channels_) {
         if (!channel->is_open()) {
             continue;
         }
-        std::uint64_t outstanding = 0;
-        for (ChunkRange const& range : channel->asked.intervals()) {
-            if (range.first < end) {
-                outstanding += ChunkRange{range.first, std::min(range.last, end - 1)}.count();
-            }
-        }
+        bool const full = channel->asked.interval_count() >= asked_intervals_max;
         parents_.push_back({.key = key_of(*channel),
                             .is_source = channel->profile.is_source(),
-                            .usable = !channel->chokes_us && outstanding < outstanding_chunks_max,
+                            .usable = !channel->chokes_us && !full,
                             .rtt = channel->rtt.smoothed(),
-                            .outstanding_chunks = static_cast<std::uint32_t>(outstanding),
+                            .outstanding_chunks = channel->pulled_chunks,
                             .bytes_per_second = channel->bytes_per_second});
     }
 }
@@ -92,6 +86,7 @@ void Swarm::fetch(TimePoint now)
     }
     last_fetch_ = now;
     fetch_wanted_ = false;
+    play_wanted_ = play_wanted_ || !playout_.deadline();
     refresh_parents();
     Plan plan;
     picker_->plan(now, *this, plan);
@@ -132,8 +127,12 @@ void Swarm::ask(TimePoint now, Ask const& wanted)
     if (channel == nullptr) {
         return;
     }
+    touch(*channel);
     for (ChunkRange const& range : requests_of(now, *channel, wanted)) {
         channel->asked.add(range);
+        if (wanted.unit <= edge()) {
+            channel->pulled_chunks += static_cast<std::uint32_t>(range.count());
+        }
         auto& requests = channel->control.requests;
         bool const continues =
             !requests.empty() && to_number(requests.back().last) + 1 == to_number(range.first);
@@ -154,7 +153,9 @@ void Swarm::withdraw(Withdrawal const& withdrawal)
     ChunkRange const chunks = store_->grid().chunks(withdrawal.unit);
     if (channel->asked.overlaps(chunks)) {
         channel->asked.remove(chunks);
+        channel->pulled_chunks = 0; // an estimate; what is still to come counts down from there
         channel->control.cancels.push_back(chunks);
+        touch(*channel);
     }
 }
 
@@ -181,6 +182,7 @@ void Swarm::probe_jump(TimePoint now)
         // Not remembered as asked: whoever lies about new units could fill that table.
         if (Channel* const channel = channel_of(jump.peer)) {
             channel->control.requests.push_back(single(store_->grid().first_chunk(jump.unit)));
+            touch(*channel);
         }
     }
 }
@@ -275,6 +277,21 @@ UnitIndex Swarm::first_wanted() const
     return std::max(playout_.first_wanted(), store_->oldest_kept());
 }
 
+TimePoint Swarm::expected(UnitIndex unit) const
+{
+    StoredUnit const* const stored = store_->find(unit);
+    if (stored != nullptr && clock_.known()) {
+        return clock_.local_time(from_ntp(stored->signed_at, services_.config.utc_at_zero));
+    }
+    auto const sign = signs_.first(unit);
+    auto const guess = clock_.expected(unit, config_.unit_duration);
+    if (!guess) {
+        return sign.value_or(joined_);
+    }
+    // After a pause of the source its pace says nothing.
+    return sign ? std::max(*guess, *sign - lag_plausible) : *guess;
+}
+
 std::optional<TimePoint> Swarm::first_sign(UnitIndex unit) const
 {
     return signs_.first(unit);
@@ -293,52 +310,100 @@ void Swarm::advance(TimePoint now)
     if (now >= next_dial_) {
         dial(now);
     }
-    for (auto const& channel : channels_) {
-        if (channel->is_open()) {
-            check_timeout(now, *channel);
-        }
-    }
-    bool const periodic = now - last_fetch_ >= fetch_period;
-    if (periodic || (fetch_wanted_ && now - last_fetch_ >= fetch_gap)) {
+    wake_channels(now);
+    bool const planned = fetch_wanted_ || now >= picker_->deadline();
+    if (planned && now - last_fetch_ >= fetch_gap) {
         fetch(now);
     }
-    play(now);
-    send_control(now);
+    auto const play_at = playout_.deadline();
+    if (play_wanted_ || (play_at && now >= *play_at)) {
+        play_wanted_ = false;
+        play(now);
+    }
     send_data(now);
+    settle(now);
     remove_closed();
     update_deadline(now);
 }
 
-void Swarm::update_deadline(TimePoint now)
+/// The channel is looked at before the engine rests: what waits on it, and when it wakes next.
+void Swarm::touch(Channel& channel)
 {
-    TimePoint next = std::min(next_housekeeping_, is_source() ? next_housekeeping_ : next_dial_);
-    auto const consider = [&next](std::optional<TimePoint> at) {
-        if (at) {
-            next = std::min(next, *at);
-        }
-    };
-    if (!is_source() && units_proven_) {
-        next = std::min(next, last_fetch_ + (fetch_wanted_ ? fetch_gap : fetch_period));
+    if (!channel.is_touched) {
+        channel.is_touched = true;
+        touched_.push_back(&channel);
     }
-    consider(playout_.deadline());
-    bool data_waits = false;
-    for (auto const& channel : channels_) {
-        if (!channel->is_open()) {
+}
+
+void Swarm::wake_channels(TimePoint now)
+{
+    while (!agenda_.empty() && agenda_.top().first <= now) {
+        auto const [at, number] = agenda_.top();
+        agenda_.pop();
+        Channel* const channel = channel_of(PeerKey{number});
+        if (channel == nullptr || channel->wake != at) {
             continue;
         }
-        consider(channel->acks.deadline());
-        if (!channel->in_flight.empty()) {
-            consider(channel->progress + channel->rtt.timeout());
-        }
-        if (channel->requests.has_ready() && may_send_window(*channel)) {
-            data_waits = true;
-            if (!channel->pacer.ready(now)) {
-                consider(channel->pacer.ready_at());
-            }
+        channel->wake = TimePoint::max();
+        check_timeout(now, *channel);
+        touch(*channel);
+    }
+}
+
+void Swarm::settle(TimePoint now)
+{
+    for (std::size_t i = 0; i < touched_.size(); ++i) {
+        Channel& channel = *touched_[i];
+        channel.is_touched = false;
+        if (channel.is_open()) {
+            send_control(now, channel);
+            rearm(now, channel);
         }
     }
-    if (data_waits) {
-        consider(services_.uplink.ready_at(now));
+    touched_.clear();
+}
+
+void Swarm::rearm(TimePoint now, Channel& channel)
+{
+    TimePoint next = TimePoint::max();
+    if (auto const due = channel.acks.deadline()) {
+        next = std::min(next, *due);
+    }
+    if (channel.haves_due) {
+        next = std::min(next, *channel.haves_due);
+    }
+    if (!channel.in_flight.empty()) {
+        next = std::min(next, channel.progress + channel.rtt.timeout());
+    }
+    if (channel.is_sending && may_send_window(channel) && !channel.pacer.ready(now)) {
+        next = std::min(next, channel.pacer.ready_at());
+    }
+    if (next < channel.wake) {
+        channel.wake = std::max(next, now + Duration{1});
+        agenda_.push({channel.wake, to_number(channel.own_id)});
+    }
+}
+
+void Swarm::update_deadline(TimePoint now)
+{
+    TimePoint next = next_housekeeping_;
+    if (!is_source()) {
+        next = std::min(next, next_dial_);
+        if (units_proven_) {
+            TimePoint const planned = fetch_wanted_ ? now : picker_->deadline();
+            next = std::min(next, std::max(planned, last_fetch_ + fetch_gap));
+        }
+    }
+    if (auto const at = playout_.deadline()) {
+        next = std::min(next, *at);
+    }
+    if (!agenda_.empty()) {
+        next = std::min(next, agenda_.top().first);
+    }
+    if (data_waits_) {
+        if (auto const at = services_.uplink.ready_at(now)) {
+            next = std::min(next, *at);
+        }
     }
     deadline_ = std::max(next, now + Duration{1});
 }

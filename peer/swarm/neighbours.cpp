@@ -18,6 +18,15 @@ constexpr Duration silence_max = std::chrono::minutes{3};
 /// In a live swarm an asked neighbour that says nothing at all for that long is gone.
 constexpr Duration unanswered_max = 3s;
 constexpr std::uint32_t timeouts_max = 5;
+/// A neighbour of our choice gives way to a candidate that often: design §5.2, and sooner while
+/// there are substreams without a parent.
+constexpr Duration rewire_gap = 8s;
+constexpr Duration rewire_gap_orphan = 1s;
+/// Nobody is dropped before it could show what it is good for.
+constexpr Duration rewire_age_min = 3s;
+/// Candidates are asked for that often although there are enough.
+constexpr Duration candidates_gap = 20s;
+constexpr Duration candidates_gap_orphan = 3s;
 constexpr Duration pex_gap = 10s;
 constexpr Duration pex_recent = 60s;
 constexpr std::size_t pex_peers_max = 10;
@@ -26,8 +35,9 @@ constexpr std::size_t amplification_max = 3;
 constexpr std::uint32_t bad_chunks_max = 3;
 constexpr std::uint32_t bad_signatures_max = 3;
 constexpr std::uint32_t bad_datagrams_max = 10;
-constexpr Duration housekeeping_gap = 100ms;
-constexpr Duration dial_gap = 50ms;
+constexpr Duration housekeeping_gap = 250ms;
+/// Candidates are looked through again that long after there was none to dial.
+constexpr Duration dial_retry = 500ms;
 
 SwarmMetadata metadata_of(LiveSwarmConfig const& config, NodeConfig const& node)
 {
@@ -53,10 +63,12 @@ Swarm::Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services
       choice_(rng.fork("neighbours")), munros_(join.config.discard_window),
       next_own_unit_(join.config.first_unit),
       picker_(std::make_unique<SubstreamPicker>(SubstreamPickerConfig{}, rng.fork("picker"))),
-      playout_(join.config.playout, now), slots_(services.config.children_per_unit_max)
+      playout_(join.config.playout, now), slots_(join.config.role == Role::source)
 {
     ledbat_config_.target = services.config.ledbat_target;
     ledbat_config_.slow_start = true;
+    // The first unit to a new child goes at once (RFC 6928 allows as much to any flow).
+    ledbat_config_.init_window_mss = 10;
     // One unit may follow another at once: RFC 6817 §2.5 allows a larger value for framing.
     ledbat_config_.allowed_increase_mss = unit_chunks_max;
     ledbat_config_.mss_bytes = config_.chunk_size + 64;
@@ -146,7 +158,7 @@ void Swarm::dial(TimePoint now)
         services_.outbox.push(CandidatesWanted{id()});
         next_candidates_wanted_ = now + 2s;
     }
-    next_dial_ = now + dial_gap;
+    next_dial_ = now + dial_retry;
 }
 
 /// Datagram 1 or 2: HANDSHAKE, and from the responder what it holds (RFC 7574 §3.1.1 allows HAVE).
@@ -197,6 +209,7 @@ bool Swarm::superfluous(TimePoint now, Endpoint const& from, ChannelId source, s
                 return true;
             }
             channel->state = ChannelState::closed;
+            any_closed_ = true;
         }
     }
     return false;
@@ -215,7 +228,7 @@ void Swarm::on_initiation(TimePoint now, Endpoint const& from, wire::Handshake c
     if (!profile || superfluous(now, from, handshake.source, datagram.size())) {
         return;
     }
-    if (!has_room_for_strangers()) {
+    if (!has_room_for_strangers() && !make_room(now)) {
         return;
     }
     Channel& channel = add_channel(now, from);
@@ -259,7 +272,12 @@ void Swarm::on_handshake(TimePoint now, Channel& channel, wire::Handshake const&
 
 void Swarm::opened(TimePoint now, Channel& channel)
 {
+    if (!channel.initiator && channel.handshake.sends == 1) {
+        channel.rtt.on_sample(now - channel.handshake.started);
+    }
     channel.state = ChannelState::open;
+    channel.opened_at = now;
+    channel.proven_kbps = std::max(channel.proven_kbps, choice_.proven_kbps(channel.endpoint));
     channel.progress = now;
     channel.rate_since = now;
     choice_.on_opened(channel.endpoint);
@@ -305,6 +323,8 @@ void Swarm::close(TimePoint now, Channel& channel, std::string_view why, bool sa
     }
     bool const was_open = channel.is_open();
     channel.state = ChannelState::closed;
+    any_closed_ = true;
+    next_dial_ = std::min(next_dial_, now + dial_gap);
     picker_->on_parent_gone(key_of(channel));
     slots_.release(key_of(channel));
     fetch_wanted_ = true;
@@ -324,6 +344,14 @@ void Swarm::punish(TimePoint now, Channel& channel, BanReason reason)
 
 void Swarm::remove_closed()
 {
+    if (!std::exchange(any_closed_, false)) {
+        return;
+    }
+    auto const is_closed = [](Channel const* channel) {
+        return channel->state == ChannelState::closed;
+    };
+    std::erase_if(sending_, is_closed);
+    std::erase_if(touched_, is_closed);
     std::erase_if(channels_, [this](auto const& channel) {
         if (channel->state != ChannelState::closed) {
             return false;
@@ -338,12 +366,15 @@ void Swarm::look_after_handshake(TimePoint now, Channel& channel)
     if (channel.state == ChannelState::half_open) {
         if (now - channel.handshake.started > half_open_max) {
             channel.state = ChannelState::closed;
+            any_closed_ = true;
         }
         return;
     }
     if (now - channel.handshake.started > handshake_give_up) {
         choice_.on_failed(now, channel.endpoint);
         channel.state = ChannelState::closed;
+        any_closed_ = true;
+        next_dial_ = now;
         return;
     }
     if (now >= channel.handshake.resend_at) {
@@ -377,6 +408,14 @@ void Swarm::look_after(TimePoint now, Channel& channel)
         flush(now, channel, datagrams);
     }
     channel.scratch.expire(now);
+    if (store_) {
+        ChunkId const oldest = store_->grid().first_chunk(store_->oldest_kept());
+        channel.hashes.forget_below(oldest);
+        channel.requests.forget_below(oldest);
+        channel.pushing.trim_below(oldest);
+        channel.asked.trim_below(oldest);
+    }
+    touch(channel);
     if (now - channel.rate_since >= 1s) {
         double const seconds = static_cast<double>((now - channel.rate_since).count()) / 1e6;
         double const rate = static_cast<double>(channel.rate_bytes) / seconds;
@@ -436,9 +475,66 @@ void Swarm::housekeeping(TimePoint now)
             look_after_handshake(now, channel);
         }
     }
+    relieve(now);
     update_budget();
     probe_jump(now);
+    rewire(now);
     next_housekeeping_ = now + housekeeping_gap;
+}
+
+/// The overlay is never finished: the neighbour of our own choice that is of least use gives way to
+/// a candidate, at leisure while all is well and soon while substreams lack a parent (design §5.2).
+void Swarm::rewire(TimePoint now)
+{
+    if (is_source() || !playout_.begun() || now < next_rewiring_) {
+        return;
+    }
+    std::uint32_t const orphans = picker_->orphans();
+    Duration const gap = orphans > 0 ? rewire_gap_orphan : rewire_gap;
+    next_rewiring_ = now + gap + Duration{rng_.between(0, gap.count())};
+    if (now >= next_candidates_wanted_) {
+        services_.outbox.push(CandidatesWanted{id()});
+        Duration const wait = orphans > 0 ? candidates_gap_orphan : candidates_gap;
+        next_candidates_wanted_ = now + wait + Duration{rng_.between(0, wait.count())};
+    }
+    Channel* least = nullptr;
+    std::size_t own = 0;
+    for (auto const& channel : channels_) {
+        if (!channel->initiator || !channel->is_open() || channel->profile.is_source()) {
+            continue;
+        }
+        ++own;
+        PeerKey const key = key_of(*channel);
+        bool const useful = picker_->fed_by(key) > 0 || picker_->offers(now, key) ||
+                            slots_.places_of(key) > 0 || now - channel->opened_at < rewire_age_min;
+        if (!useful && (least == nullptr || channel->rank() < least->rank())) {
+            least = channel.get();
+        }
+    }
+    if (least != nullptr && own >= services_.config.neighbours_target &&
+        choice_.size() > channels_.size()) {
+        choice_.on_left(now, least->endpoint);
+        close(now, *least, "others are of more use", true);
+    }
+}
+
+/// Who is full lets somebody in for one who holds no place at it.
+bool Swarm::make_room(TimePoint now)
+{
+    Channel* least = nullptr;
+    for (auto const& channel : channels_) {
+        bool const idle = channel->is_open() && !channel->initiator &&
+                          slots_.places_of(key_of(*channel)) == 0 &&
+                          now - channel->opened_at >= rewire_age_min;
+        if (idle && (least == nullptr || channel->rank() < least->rank())) {
+            least = channel.get();
+        }
+    }
+    if (least == nullptr) {
+        return false;
+    }
+    close(now, *least, "gives way to another", true);
+    return true;
 }
 
 void Swarm::leave(TimePoint now)

@@ -21,6 +21,7 @@ void Swarm::on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& r
                         std::size_t size)
 {
     figures_.wire_bytes_in += size;
+    touch(channel);
     channel.liveness.received = now;
     channel.liveness.sent_since_received = 0;
     channel.liveness.asked_since.reset();
@@ -71,10 +72,11 @@ void Swarm::on_message(TimePoint now, Channel& channel, wire::Message const& mes
             [&](wire::Integrity const& integrity) { on_integrity(now, channel, integrity); },
             [&](wire::SignedIntegrity const& munro) { on_signed_integrity(now, channel, munro); },
             [&](wire::Request const& request) { on_request(now, channel, request.chunks); },
-            [&](wire::Cancel const& cancel) { channel.requests.cancel(cancel.chunks); },
+            [&](wire::Cancel const& cancel) { on_cancel(channel, cancel.chunks); },
             [&](wire::Choke const&) {
                 channel.chokes_us = true;
                 channel.asked.clear();
+                channel.pulled_chunks = 0;
                 picker_->on_parent_gone(key_of(channel));
                 fetch_wanted_ = true;
             },
@@ -89,6 +91,7 @@ void Swarm::on_message(TimePoint now, Channel& channel, wire::Message const& mes
                                      response.peer.scope() != AddressScope::global;
                 if (services_.config.pex && !foreign) {
                     choice_.add(now, response.peer);
+                    next_dial_ = std::min(next_dial_, now + dial_gap);
                 }
             },
             [](wire::PexCertificate const&) {},
@@ -122,6 +125,9 @@ void Swarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
         return;
     }
     signs_.note(now, last);
+    if (fresh.empty()) {
+        picker_->on_repeated(now, key_of(channel), last, *this);
+    }
     for (ChunkRange const& range : fresh) {
         UnitIndex unit = grid.unit_of(range.first);
         UnitIndex const end = grid.unit_of(range.last);
@@ -132,7 +138,6 @@ void Swarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
             }
         }
     }
-    fetch_wanted_ = true;
 }
 
 void Swarm::on_integrity(TimePoint now, Channel& channel, wire::Integrity const& integrity)
@@ -210,7 +215,7 @@ void Swarm::accept_munro(TimePoint now, Channel& channel, wire::SignedIntegrity 
         newest_changed_ = now;
     }
     channel.needs_munro = false;
-    fetch_wanted_ = true;
+    fetch_wanted_ = fetch_wanted_ || !playout_.begun();
     retry_pending(now, channel, unit);
 }
 
@@ -227,7 +232,8 @@ void Swarm::learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool prove
     if (store_ && store_->grid().chunks_per_unit() == chunks_per_unit) {
         return;
     }
-    store_.emplace(UnitGrid{chunks_per_unit}, config_.chunk_size, window_units());
+    store_.emplace(UnitGrid{chunks_per_unit}, config_.chunk_size, window_units(),
+                   services_.ports.memory);
     signs_.clear();
     for (auto const& channel : channels_) {
         // What was sorted by units of another size means nothing.
@@ -252,12 +258,14 @@ void Swarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
         return;
     }
     channel.asked.remove(single(chunk));
+    channel.pulled_chunks -= channel.pulled_chunks > 0 ? 1 : 0;
     channel.rate_bytes += data.payload.size();
     UnitIndex const unit = store_->grid().unit_of(chunk);
     Duration const delay{utc(now) - data.sent_at};
     if (unit < store_->oldest_kept() || store_->has(chunk)) {
         figures_.duplicate_bytes += data.payload.size();
         channel.acks.add(now, chunk, delay);
+        refuse_more(channel, unit);
         return;
     }
     PendingChunk pending{chunk, ByteVector(data.payload.begin(), data.payload.end()), delay};
@@ -266,6 +274,18 @@ void Swarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
     } else if (auto const newest = store_->newest();
                !newest || unit <= *newest + believable_ahead) {
         Scratch::add_chunk(channel.scratch.entry(now, unit), std::move(pending));
+    }
+}
+
+/// Chunks of a unit that is whole keep coming from somebody who was not asked: once told, it stops.
+void Swarm::refuse_more(Channel& channel, UnitIndex unit)
+{
+    ChunkRange const whole = store_->grid().chunks(unit);
+    auto& cancels = channel.control.cancels;
+    bool const told = channel.refused_unit == unit;
+    if (!told && store_->complete(unit)) {
+        channel.refused_unit = unit;
+        cancels.push_back(whole);
     }
 }
 
@@ -310,9 +330,11 @@ void Swarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit,
     offer_chunk(now, chunk.chunk);
     if (store_->complete(unit.index)) {
         channel.scratch.erase(unit.index);
+        emit(now, UnitCompleted{unit.index});
+        picker_->on_complete(now, unit.index, *this);
         withdraw_rest(unit.index);
-        announce(unit.index);
-        fetch_wanted_ = true;
+        announce(now, unit.index);
+        play_wanted_ = true;
     }
 }
 

@@ -43,6 +43,10 @@ SwarmStatistics Swarm::statistics(TimePoint now) const
     }
     figures.neighbours = static_cast<std::uint32_t>(open_count());
     figures.uplink_bps = services_.uplink.measured_bps(now);
+    figures.uplink_capacity_bps =
+        static_cast<std::uint64_t>(services_.uplink.capacity_bps().value_or(0));
+    figures.orphans = picker_->orphans();
+    figures.slots = slots_.budget();
     figures.free_slots = slots_.free(now);
     if (store_ && store_->newest_complete()) {
         figures.newest_unit = store_->newest_complete();

@@ -15,8 +15,10 @@
 #include "protocol/base/rng.hpp"
 #include "protocol/integrity/munro_policy.hpp"
 
+#include <deque>
 #include <map>
 #include <memory>
+#include <queue>
 
 namespace ppsp::peer {
 
@@ -80,6 +82,8 @@ private:
     void answer_pex(TimePoint now, Channel& channel);
     void ask_pex(TimePoint now, Channel& channel);
     void housekeeping(TimePoint now);
+    void rewire(TimePoint now);
+    bool make_room(TimePoint now);
 
     // receive.cpp
     void on_message(TimePoint now, Channel& channel, wire::Message const& message);
@@ -91,6 +95,7 @@ private:
                              wire::SignedIntegrity const& signed_munro);
     void accept_munro(TimePoint now, Channel& channel, wire::SignedIntegrity const& signed_munro,
                       integrity::Hash const& munro);
+    void refuse_more(Channel& channel, UnitIndex unit);
     void verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk chunk);
     void accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk const& chunk);
     void retry_pending(TimePoint now, Channel& channel, UnitIndex unit);
@@ -108,29 +113,55 @@ private:
     void withdraw_rest(UnitIndex unit);
     void play(TimePoint now);
     [[nodiscard]] std::string stall_cause(UnitIndex unit) const;
+    void wake_channels(TimePoint now);
+    void touch(Channel& channel);
+    void settle(TimePoint now);
+    void rearm(TimePoint now, Channel& channel);
     // PickerView
     [[nodiscard]] std::span<ParentView const> parents() const override { return parents_; }
     [[nodiscard]] ChunkMask held_by(PeerKey parent, UnitIndex unit) const override;
     [[nodiscard]] ChunkMask missing(UnitIndex unit) const override;
     [[nodiscard]] UnitIndex edge() const override { return signs_.edge().value_or(0); }
     [[nodiscard]] UnitIndex first_wanted() const override;
+    [[nodiscard]] TimePoint expected(UnitIndex unit) const override;
     [[nodiscard]] std::optional<TimePoint> first_sign(UnitIndex unit) const override;
     [[nodiscard]] std::optional<TimePoint> due(UnitIndex unit) const override;
 
     // serve.cpp
     void on_request(TimePoint now, Channel& channel, ChunkRange chunks);
+    [[nodiscard]] bool can_push(TimePoint now, std::uint32_t substream) const;
+    void subscribe(TimePoint now, Channel& channel, UnitIndex unit);
+    void on_cancel(Channel& channel, ChunkRange chunks);
     void request_chunk(TimePoint now, Channel& channel, ChunkId chunk);
+    /// A unit on its way through us: who gets its chunks as they come.
+    struct Spreading {
+        UnitIndex unit = 0;
+        TimePoint began{};
+        std::vector<PeerKey> children;
+    };
+    Spreading& spreading_of(TimePoint now, UnitIndex unit);
+    void add_child(Spreading& spreading, Channel& channel);
+    bool adopt(TimePoint now, Spreading& spreading, Channel& channel);
     void offer_chunk(TimePoint now, ChunkId chunk);
     void place_first_copies(TimePoint now, UnitIndex unit);
-    void push_unit(TimePoint now, Channel& channel, ChunkRange chunks);
-    void announce(UnitIndex unit);
+    void announce(TimePoint now, UnitIndex unit);
     void update_budget();
-    void send_control(TimePoint now);
+    [[nodiscard]] Duration unit_time() const;
+    void relieve(TimePoint now);
+    void note_sending(Channel& channel);
+    void send_control(TimePoint now, Channel& channel);
     void send_data(TimePoint now);
-    bool send_from(TimePoint now, Channel& channel, RequestQueue::Urgency urgency);
+    struct NextData {
+        Channel* channel = nullptr;
+        ChunkId chunk{};
+        TimePoint since{};
+    };
+    [[nodiscard]] NextData next_data(TimePoint now, RequestQueue::Urgency urgency);
     [[nodiscard]] bool may_send_window(Channel const& channel) const;
     void send_chunk(TimePoint now, Channel& channel, ChunkId chunk);
     void flush(TimePoint now, Channel& channel, std::vector<ByteVector>& datagrams);
+    void measure_train(Channel& channel, InFlight::Mark const& first, Duration delay);
+    void send_again(TimePoint now, Channel& channel, ChunkId chunk);
     void handle_losses(TimePoint now, Channel& channel);
     void check_timeout(TimePoint now, Channel& channel);
     void update_deadline(TimePoint now);
@@ -163,8 +194,11 @@ private:
     std::vector<std::unique_ptr<Channel>> channels_;
     NeighbourChoice choice_;
     TimePoint next_dial_{};
+    /// New addresses are dialled together.
+    static constexpr Duration dial_gap = std::chrono::milliseconds{20};
     TimePoint next_housekeeping_{};
     TimePoint next_candidates_wanted_{};
+    TimePoint next_rewiring_{};
 
     // content
     std::optional<LiveStore> store_;
@@ -193,8 +227,19 @@ private:
 
     // serving
     UploadSlots slots_;
+    std::uint32_t places_limit_ = UploadSlots::places_max; ///< by what waits to be sent
+    TimePoint next_relax_{};
     std::uint32_t request_budget_ = 0; ///< chunks that the datagram in hand may still ask for
-    std::size_t turn_ = 0;
+    std::deque<Spreading> spreading_;  ///< newest last
+    std::vector<Channel*> sending_;    ///< have something to send
+    std::vector<Channel*> touched_;    ///< to be looked at before the engine rests
+    TimePoint pulls_pause_until_{};
+    bool data_waits_ = false; ///< for the uplink
+    /// Wake-up times of channels, earliest first; those that no longer hold are skipped.
+    using Wake = std::pair<TimePoint, std::uint32_t>;
+    std::priority_queue<Wake, std::vector<Wake>, std::greater<>> agenda_;
+    bool any_closed_ = false;
+    bool play_wanted_ = false;
 
     SwarmStatistics figures_;
     std::optional<TimePoint> deadline_;

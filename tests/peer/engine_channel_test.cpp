@@ -24,29 +24,108 @@ ChunkRange range(std::uint64_t first, std::uint64_t last)
 
 using Urgency = RequestQueue::Urgency;
 
+/// What `next` gives, without its time and order.
+std::optional<ChunkId> next_chunk(RequestQueue& queue, Duration now, Urgency urgency)
+{
+    auto const ready = queue.next(at(now), urgency);
+    return ready ? std::optional{ready->chunk} : std::nullopt;
+}
+
 TEST(RequestQueueTest, PP_3_7_a_serves_in_order_of_arrival_and_forgets_what_is_cancelled)
 {
     RequestQueue queue;
     EXPECT_EQ(queue.want(range(0, 3)).size(), 1u);
     for (std::uint64_t chunk : {2, 0, 1, 3}) {
-        queue.make_ready(at(0s), ChunkId{chunk}, Urgency::push);
+        queue.make_ready({ChunkId{chunk}, at(1s)}, Urgency::push);
     }
-    EXPECT_EQ(queue.next(at(0s), Urgency::push), ChunkId{2});
+    EXPECT_EQ(next_chunk(queue, 1s, Urgency::push), ChunkId{2});
+    EXPECT_EQ(next_chunk(queue, 1s, Urgency::push), ChunkId{2}) << "stays until it was sent";
     queue.sent(ChunkId{2});
     queue.cancel(range(0, 0));
-    EXPECT_EQ(queue.next(at(0s), Urgency::push), ChunkId{1});
+    EXPECT_EQ(next_chunk(queue, 1s, Urgency::push), ChunkId{1});
     EXPECT_TRUE(queue.want(range(1, 1)).empty()) << "wanted already";
 }
 
-TEST(RequestQueueTest, a_pull_that_waited_too_long_is_dropped_a_push_is_not)
+TEST(RequestQueueTest, says_since_when_and_in_which_order_a_chunk_waits)
 {
     RequestQueue queue;
     (void)queue.want(range(0, 1));
-    queue.make_ready(at(0s), ChunkId{0}, Urgency::pull);
-    queue.make_ready(at(0s), ChunkId{1}, Urgency::push);
-    EXPECT_FALSE(queue.next(at(2s), Urgency::pull).has_value());
+    queue.make_ready({ChunkId{0}, at(2s), 3}, Urgency::push);
+    queue.make_ready({ChunkId{1}, at(1s), 0}, Urgency::pull);
+    auto const push = queue.next(at(2s), Urgency::push);
+    ASSERT_TRUE(push.has_value());
+    EXPECT_EQ(push->chunk, ChunkId{0});
+    EXPECT_EQ(push->since, at(2s));
+    EXPECT_EQ(push->order, 3u);
+    auto const pull = queue.next(at(2s), Urgency::pull);
+    ASSERT_TRUE(pull.has_value());
+    EXPECT_EQ(pull->chunk, ChunkId{1});
+    EXPECT_EQ(pull->since, at(1s));
+}
+
+TEST(RequestQueueTest, what_waited_too_long_is_forgotten_a_push_sooner_than_a_pull)
+{
+    static_assert(RequestQueue::push_age_max < RequestQueue::pull_age_max);
+    RequestQueue queue;
+    (void)queue.want(range(0, 1));
+    queue.make_ready({ChunkId{0}, at(1s)}, Urgency::pull);
+    queue.make_ready({ChunkId{1}, at(1s)}, Urgency::push);
+    Duration const push_end = 1s + RequestQueue::push_age_max;
+    EXPECT_EQ(next_chunk(queue, push_end, Urgency::push), ChunkId{1});
+    EXPECT_FALSE(next_chunk(queue, push_end + 1us, Urgency::push).has_value());
+    EXPECT_FALSE(queue.wants(ChunkId{1})) << "it would have to be asked for again";
+    Duration const pull_end = 1s + RequestQueue::pull_age_max;
+    EXPECT_EQ(next_chunk(queue, pull_end, Urgency::pull), ChunkId{0});
+    EXPECT_FALSE(next_chunk(queue, pull_end + 1us, Urgency::pull).has_value());
     EXPECT_FALSE(queue.wants(ChunkId{0}));
-    EXPECT_EQ(queue.next(at(2s), Urgency::push), ChunkId{1});
+    EXPECT_FALSE(queue.has_ready());
+}
+
+TEST(RequestQueueTest, what_is_too_old_does_not_hold_up_what_is_behind_it)
+{
+    RequestQueue queue;
+    (void)queue.want(range(0, 1));
+    queue.make_ready({ChunkId{0}, at(1s)}, Urgency::push);
+    queue.make_ready({ChunkId{1}, at(1s + 100ms)}, Urgency::push);
+    EXPECT_EQ(next_chunk(queue, 1s + RequestQueue::push_age_max + 50ms, Urgency::push), ChunkId{1});
+}
+
+TEST(RequestQueueTest, a_lost_chunk_goes_first_and_never_gets_too_old)
+{
+    RequestQueue queue;
+    (void)queue.want(range(0, 1));
+    queue.make_ready({ChunkId{0}, at(1s)}, Urgency::push);
+    queue.make_ready_again(at(1s), ChunkId{7}, Urgency::push);
+    EXPECT_TRUE(queue.wants(ChunkId{7})) << "sending had taken it off";
+    EXPECT_EQ(next_chunk(queue, 1s, Urgency::push), ChunkId{7});
+    EXPECT_EQ(next_chunk(queue, 1h, Urgency::push), ChunkId{7});
+    queue.sent(ChunkId{7});
+    EXPECT_FALSE(next_chunk(queue, 1h, Urgency::push).has_value()) << "0 waited too long";
+}
+
+TEST(RequestQueueTest, a_lost_pull_goes_before_other_pulls_but_behind_pushes)
+{
+    RequestQueue queue;
+    (void)queue.want(range(0, 9));
+    queue.make_ready({ChunkId{1}, at(1s)}, Urgency::pull);
+    queue.make_ready_again(at(1s), ChunkId{2}, Urgency::pull);
+    EXPECT_EQ(next_chunk(queue, 1s, Urgency::pull), ChunkId{2});
+    EXPECT_FALSE(next_chunk(queue, 1s, Urgency::push).has_value());
+}
+
+TEST(RequestQueueTest, a_cleared_one_wants_nothing_and_sends_nothing)
+{
+    RequestQueue queue;
+    (void)queue.want(range(0, 9));
+    queue.make_ready({ChunkId{0}, at(1s)}, Urgency::push);
+    queue.make_ready({ChunkId{1}, at(1s)}, Urgency::pull);
+    EXPECT_TRUE(queue.has_ready());
+    queue.forget_below(ChunkId{5});
+    EXPECT_FALSE(queue.wants_any(range(0, 4)));
+    EXPECT_TRUE(queue.wants_any(range(4, 5)));
+    queue.clear();
+    EXPECT_FALSE(queue.has_ready());
+    EXPECT_FALSE(queue.wants_any(range(0, 9)));
 }
 
 TEST(RequestQueueTest, is_full_at_its_limits)
@@ -61,10 +140,10 @@ TEST(RequestQueueTest, is_full_at_its_limits)
     RequestQueue long_queue;
     (void)long_queue.want(range(0, RequestQueue::ready_max + 10));
     for (std::uint64_t i = 0; i <= RequestQueue::ready_max + 10; ++i) {
-        long_queue.make_ready(at(0s), ChunkId{i}, Urgency::push);
+        long_queue.make_ready({ChunkId{i}, at(1s)}, Urgency::push);
     }
     std::size_t served = 0;
-    while (auto const chunk = long_queue.next(at(0s), Urgency::push)) {
+    while (auto const chunk = next_chunk(long_queue, 1s, Urgency::push)) {
         long_queue.sent(*chunk);
         ++served;
     }
@@ -87,6 +166,50 @@ TEST(InFlightTest, an_ack_gives_bytes_and_a_round_trip_of_chunks_sent_once)
     EXPECT_TRUE(flight.take(at(60ms), ChunkId{3}, 10ms));
     flight.on_sent(at(60ms), ChunkId{3}, 1000);
     EXPECT_FALSE(flight.acknowledge(at(70ms), range(3, 3)).rtt.has_value()) << "Karn";
+}
+
+TEST(InFlightTest, an_ack_marks_the_earliest_place_of_what_was_sent_once)
+{
+    InFlight flight;
+    flight.on_sent(at(0ms), ChunkId{9}, 1000, 500);
+    EXPECT_TRUE(flight.take(at(10ms), ChunkId{9}, 0ms));
+    flight.on_sent(at(10ms), ChunkId{9}, 1000, 1000); // sent again: it says nothing
+    flight.on_sent(at(12ms), ChunkId{8}, 1000, 2000); // sent before 7, so it lies before it
+    flight.on_sent(at(14ms), ChunkId{7}, 1000, 3000);
+    auto const acked = flight.acknowledge(at(40ms), range(0, 9));
+    EXPECT_EQ(acked.bytes, 3000u);
+    ASSERT_TRUE(acked.first.has_value());
+    EXPECT_EQ(acked.first->position, 2000u);
+    EXPECT_EQ(acked.first->at, at(12ms));
+    EXPECT_EQ(acked.rtt, Duration{26ms}) << "of the newest";
+    EXPECT_FALSE(flight.acknowledge(at(41ms), range(0, 9)).first.has_value());
+}
+
+TEST(InFlightTest, what_was_acknowledged_sooner_than_possible_came_from_somebody_else)
+{
+    InFlight flight;
+    flight.on_sent(at(0ms), ChunkId{1}, 1000, 1000);
+    flight.on_sent(at(25ms), ChunkId{2}, 1000, 2000);
+    auto const young = flight.acknowledge(at(30ms), range(2, 2), 20ms);
+    EXPECT_EQ(young.bytes, 1000u) << "it need not be sent again";
+    EXPECT_EQ(flight.bytes(), 1000u);
+    EXPECT_FALSE(young.rtt.has_value());
+    EXPECT_FALSE(young.first.has_value());
+    EXPECT_TRUE(flight.take_lost(at(1s), 20ms).empty()) << "it did not overtake chunk 1";
+}
+
+TEST(InFlightTest, an_ack_of_young_and_old_chunks_tells_of_the_old_ones)
+{
+    InFlight flight;
+    flight.on_sent(at(0ms), ChunkId{1}, 1000, 1000);
+    flight.on_sent(at(5ms), ChunkId{2}, 1000, 2000);
+    flight.on_sent(at(25ms), ChunkId{3}, 1000, 3000);
+    auto const acked = flight.acknowledge(at(30ms), range(2, 3), 20ms);
+    EXPECT_EQ(acked.bytes, 2000u);
+    EXPECT_EQ(acked.rtt, Duration{25ms});
+    ASSERT_TRUE(acked.first.has_value());
+    EXPECT_EQ(acked.first->position, 2000u);
+    EXPECT_EQ(flight.take_lost(at(31ms), 20ms), std::vector{ChunkId{1}}) << "2 overtook it";
 }
 
 TEST(InFlightTest, loss_needs_a_later_ack_and_time)

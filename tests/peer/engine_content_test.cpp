@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace ppsp::peer {
 namespace {
 
@@ -15,14 +17,31 @@ TimePoint at(Duration time)
     return TimePoint{time};
 }
 
+/// One memory per unit for all who ask.
+class SharedMemory final : public PayloadMemory {
+public:
+    std::shared_ptr<std::uint8_t[]> room(UnitIndex unit, std::size_t bytes) override
+    {
+        auto& room = rooms[unit];
+        if (!room) {
+            room = std::make_shared<std::uint8_t[]>(bytes);
+            room_bytes = bytes;
+        }
+        return room;
+    }
+    std::map<UnitIndex, std::shared_ptr<std::uint8_t[]>> rooms;
+    std::size_t room_bytes = 0;
+};
+
 class LiveStoreTest : public ::testing::Test {
 protected:
-    StoredUnit* open(UnitIndex unit)
+    StoredUnit* open(UnitIndex unit) { return open(store_, unit); }
+    StoredUnit* open(LiveStore& store, UnitIndex unit)
     {
         ByteVector const payload(std::size_t{8} * chunk_size, static_cast<std::uint8_t>(unit));
         auto tree =
             integrity::UnitTree::build(*hasher_, grid_.first_chunk(unit), 8, chunk_size, payload);
-        return store_.open(unit, std::move(tree), NtpTime{}, {});
+        return store.open(unit, std::move(tree), NtpTime{}, {});
     }
 
     UnitGrid grid_{8};
@@ -59,6 +78,33 @@ TEST_F(LiveStoreTest, knows_which_chunks_are_missing)
     EXPECT_FALSE(store_.newest_complete().has_value());
 }
 
+TEST_F(LiveStoreTest, nodes_of_one_process_share_the_memory_of_a_unit)
+{
+    SharedMemory memory;
+    LiveStore left{grid_, chunk_size, 4, &memory};
+    LiveStore right{grid_, chunk_size, 4, &memory};
+    StoredUnit* const there = open(left, 3);
+    StoredUnit* const here = open(right, 3);
+    EXPECT_EQ(memory.room_bytes, std::size_t{8} * chunk_size);
+    EXPECT_EQ(there->payload.data(), memory.rooms[3].get());
+    EXPECT_EQ(here->payload.data(), there->payload.data());
+    EXPECT_TRUE(left.put(*there, ChunkId{25}, ByteVector(chunk_size, 7)));
+    EXPECT_FALSE(right.has(ChunkId{25})) << "what a node holds is its own affair";
+    EXPECT_TRUE(right.chunk(ChunkId{25}).empty());
+    EXPECT_TRUE(right.put(*here, ChunkId{25}, ByteVector(chunk_size, 7)));
+    EXPECT_EQ(right.chunk(ChunkId{25}).data(), left.chunk(ChunkId{25}).data());
+}
+
+TEST_F(LiveStoreTest, the_shared_memory_of_a_discarded_unit_is_let_go)
+{
+    SharedMemory memory;
+    LiveStore store{grid_, chunk_size, 4, &memory};
+    (void)open(store, 3);
+    EXPECT_EQ(memory.rooms[3].use_count(), 2);
+    (void)open(store, 7); // takes its place in the ring
+    EXPECT_EQ(memory.rooms[3].use_count(), 1);
+}
+
 TEST(UnitGridTest, runs_of_a_mask_are_ranges)
 {
     UnitGrid const grid{64};
@@ -92,6 +138,20 @@ TEST(LiveClockTest, a_minimum_is_forgotten_after_ten_minutes)
         clock.on_munro(at(now), static_cast<UnitIndex>(minute + 1), now.count() - 30'000);
     }
     EXPECT_EQ(clock.local_time(0), at(30ms));
+}
+
+TEST(LiveClockTest, expects_units_at_the_pace_of_the_stream)
+{
+    LiveClock clock;
+    EXPECT_FALSE(clock.expected(5, 40ms).has_value());
+    clock.on_munro(at(100ms), 5, 1'000'000);
+    EXPECT_EQ(clock.expected(5, 40ms), at(100ms));
+    EXPECT_EQ(clock.expected(8, 40ms), at(220ms)) << "nominal while the pace is unknown";
+    EXPECT_EQ(clock.expected(4, 40ms), at(60ms)) << "a unit that was before";
+    clock.on_munro(at(170ms), 6, 1'050'000); // 20 ms late
+    EXPECT_EQ(clock.expected(6, 40ms), at(150ms)) << "at the earliest";
+    EXPECT_EQ(clock.expected(8, 40ms), at(250ms)) << "measured: 50 ms a unit";
+    EXPECT_EQ(clock.expected(4, 40ms), at(50ms));
 }
 
 TEST(UnitSignsTest, the_first_sign_counts_and_old_units_are_forgotten)

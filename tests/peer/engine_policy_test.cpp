@@ -1,5 +1,4 @@
 #include "peer/policy/neighbour_choice.hpp"
-#include "peer/policy/substream_picker.hpp"
 #include "peer/policy/uplink.hpp"
 #include "peer/policy/upload_slots.hpp"
 
@@ -50,53 +49,311 @@ TEST(UplinkTest, says_when_it_is_out_of_debt)
     EXPECT_TRUE(uplink.may_send_data(*ready));
 }
 
-TEST(UploadSlotsTest, a_substream_has_few_children_and_keeps_them)
+/// As many trains of 1000 bytes as asked for, each at that rate.
+void measure(Uplink& uplink, std::int64_t mbps, int trains)
 {
-    UploadSlots slots{2};
-    EXPECT_TRUE(slots.admit(at(0s), PeerKey{1}, 0));
-    EXPECT_TRUE(slots.admit(at(0s), PeerKey{2}, 0));
-    EXPECT_FALSE(slots.admit(at(0s), PeerKey{3}, 0));
-    EXPECT_TRUE(slots.admit(at(0s), PeerKey{3}, 1)) << "another substream";
-    EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0));
-    EXPECT_EQ(slots.free(at(1s)), 2u * substreams - 3);
-    slots.release(PeerKey{2});
-    EXPECT_TRUE(slots.admit(at(1s), PeerKey{3}, 0));
+    for (int i = 0; i < trains; ++i) {
+        uplink.on_spread(1000, Duration{8000 / mbps});
+    }
+}
+
+/// Datagrams of 1200 bytes that go before DATA has to wait.
+int send_until_it_waits(Uplink& uplink, Duration now)
+{
+    int sent = 0;
+    while (sent < 1000 && uplink.may_send_data(at(now))) {
+        uplink.on_sent(at(now), 1200);
+        ++sent;
+    }
+    return sent;
+}
+
+TEST(UplinkTest, too_few_trains_say_nothing)
+{
+    Uplink uplink{std::nullopt};
+    measure(uplink, 8, 2);
+    EXPECT_FALSE(uplink.capacity_bps().has_value());
+    EXPECT_TRUE(uplink.may_send_data(at(1s)));
+    measure(uplink, 8, 1);
+    EXPECT_EQ(uplink.capacity_bps(), 8e6);
+}
+
+TEST(UplinkTest, its_capacity_is_the_median_of_the_last_trains)
+{
+    Uplink uplink{std::nullopt};
+    measure(uplink, 1, 100);
+    measure(uplink, 4, 15);
+    EXPECT_EQ(uplink.capacity_bps(), 1e6) << "16 of 31 say so";
+    measure(uplink, 4, 1);
+    EXPECT_EQ(uplink.capacity_bps(), 4e6);
+}
+
+TEST(UplinkTest, its_capacity_is_cut_to_what_the_user_allows)
+{
+    Uplink uplink{4'000'000};
+    EXPECT_EQ(uplink.capacity_bps(), 4e6);
+    measure(uplink, 8, 31);
+    EXPECT_EQ(uplink.capacity_bps(), 4e6);
+    measure(uplink, 2, 31);
+    EXPECT_EQ(uplink.capacity_bps(), 2e6);
+}
+
+TEST(UplinkTest, a_queue_lowers_the_share_that_is_used_and_its_absence_raises_it)
+{
+    Uplink uplink{std::nullopt};
+    measure(uplink, 10, 3);
+    uplink.on_queue(0ms, 25ms);
+    EXPECT_EQ(uplink.capacity_bps(), 10e6) << "no more than all of it";
+    uplink.on_queue(50ms, 25ms);
+    double const lowered = *uplink.capacity_bps();
+    EXPECT_NEAR(lowered, 9.9e6, 1);
+    uplink.on_queue(20ms, 25ms);
+    EXPECT_EQ(*uplink.capacity_bps(), lowered) << "near the target it stays";
+    uplink.on_queue(5ms, 25ms);
+    EXPECT_GT(*uplink.capacity_bps(), lowered);
+    uplink.on_queue(10s, 25ms);
+    EXPECT_GT(*uplink.capacity_bps(), 0.9 * lowered) << "one bad moment costs little";
+    for (int i = 0; i < 1000; ++i) {
+        uplink.on_queue(10s, 25ms);
+    }
+    EXPECT_NEAR(*uplink.capacity_bps(), 3e6, 1) << "never less than that";
+}
+
+TEST(UplinkTest, is_paced_a_little_below_what_it_measured)
+{
+    Uplink uplink{std::nullopt};
+    measure(uplink, 8, 3);
+    double sent = 0;
+    for (Duration now = 1s; now < 11s; now += 1ms) {
+        while (uplink.may_send_data(at(now))) {
+            uplink.on_sent(at(now), 1000);
+            sent += 1028; // what the wire carries
+        }
+    }
+    EXPECT_LT(sent, 10e6);
+    EXPECT_GT(sent, 9.6e6);
+}
+
+TEST(UplinkTest, lets_few_go_at_once_and_a_train_now_and_then)
+{
+    Uplink uplink{std::nullopt};
+    measure(uplink, 8, 3);
+    EXPECT_EQ(send_until_it_waits(uplink, 1s), 6) << "enough to measure the uplink";
+    EXPECT_EQ(send_until_it_waits(uplink, 1500ms), 3);
+    EXPECT_EQ(send_until_it_waits(uplink, 1900ms), 3);
+    EXPECT_EQ(send_until_it_waits(uplink, 2s), 6) << "a second later";
+}
+
+TEST(UplinkTest, the_users_limit_lets_ten_go_at_once)
+{
+    Uplink uplink{8'000'000};
+    measure(uplink, 2, 31);
+    int const sent = send_until_it_waits(uplink, 1s);
+    EXPECT_GE(sent, 10);
+    EXPECT_LE(sent, 13);
+    EXPECT_EQ(send_until_it_waits(uplink, 1s + 600us), 0) << "still in debt";
+    EXPECT_EQ(send_until_it_waits(uplink, 2s), sent) << "however it was measured";
+}
+
+TEST(UplinkTest, places_in_a_train_count_headers)
+{
+    Uplink uplink{std::nullopt};
+    EXPECT_EQ(uplink.position_bytes(), 0u);
+    uplink.on_sent(at(0s), 1000);
+    uplink.on_sent(at(0s), 100);
+    EXPECT_EQ(uplink.position_bytes(), 1000u + 100u + 2u * 28u);
+}
+
+constexpr double equal_rank = 500;
+
+/// Whether each of the peers [first, last] gets a place, one after the other.
+std::uint32_t admit_all(UploadSlots& slots, std::uint32_t first, std::uint32_t last,
+                        std::uint32_t substream, double rank = equal_rank)
+{
+    std::uint32_t admitted = 0;
+    for (std::uint32_t peer = first; peer <= last; ++peer) {
+        admitted += slots.admit(at(1s), PeerKey{peer}, substream, rank) ? 1 : 0;
+    }
+    return admitted;
+}
+
+TEST(UploadSlotsTest, a_substream_has_its_share_of_the_places_and_a_quarter_more)
+{
+    UploadSlots slots;
+    std::map<std::uint32_t, std::uint32_t> const limits{{0, 0},  {1, 1},  {6, 1},  {7, 1}, {8, 2},
+                                                        {12, 2}, {13, 2}, {14, 3}, {32, 5}};
+    for (auto const& [budget, limit] : limits) {
+        slots.set_budget(budget);
+        EXPECT_EQ(slots.limit(0), limit) << budget;
+    }
+    EXPECT_EQ(admit_all(slots, 1, 20, 0), 5u);
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{20}, 1, equal_rank)) << "another substream";
+}
+
+TEST(UploadSlotsTest, no_more_places_than_the_budget_are_given)
+{
+    UploadSlots slots;
+    slots.set_budget(substreams);
+    std::uint32_t taken = 0;
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        EXPECT_EQ(slots.has_free(at(1s), substream), taken < substreams);
+        taken += admit_all(slots, 1, 4, substream);
+    }
+    EXPECT_EQ(taken, substreams);
+    EXPECT_EQ(slots.free(at(1s)), 0u);
+    EXPECT_FALSE(slots.has_free(at(1s), 7)) << "it has no child, but nothing is left";
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0, equal_rank)) << "who has a place keeps it";
+    slots.set_budget(0);
+    EXPECT_FALSE(slots.admit(at(1s), PeerKey{1}, 0, equal_rank));
+}
+
+TEST(UploadSlotsTest, a_full_substream_has_no_place_while_others_have)
+{
+    UploadSlots slots;
+    slots.set_budget(substreams);
+    EXPECT_EQ(admit_all(slots, 1, 2, 0), 2u);
+    EXPECT_FALSE(slots.has_free(at(1s), 0));
+    EXPECT_TRUE(slots.has_free(at(1s), 1));
+    EXPECT_EQ(slots.free(at(1s)), substreams - 2);
+}
+
+TEST(UploadSlotsTest, there_is_a_most_of_places)
+{
+    UploadSlots slots;
+    slots.set_budget(1'000'000);
+    EXPECT_EQ(slots.budget(), UploadSlots::places_max);
+    std::uint32_t taken = 0;
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        taken += admit_all(slots, 1, 100, substream);
+    }
+    EXPECT_EQ(taken, UploadSlots::places_max);
 }
 
 TEST(UploadSlotsTest, a_child_that_asks_for_nothing_loses_its_place)
 {
-    UploadSlots slots{1};
-    EXPECT_TRUE(slots.admit(at(0s), PeerKey{1}, 0));
-    EXPECT_FALSE(slots.admit(at(1s), PeerKey{2}, 0));
-    EXPECT_TRUE(slots.admit(at(0s) + UploadSlots::idle_max + 1ms, PeerKey{2}, 0));
+    UploadSlots slots;
+    slots.set_budget(1);
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0, equal_rank));
+    EXPECT_TRUE(slots.admit(at(2s), PeerKey{1}, 0, equal_rank));
+    Duration const idle = 2s + UploadSlots::idle_max;
+    EXPECT_EQ(slots.free(at(idle)), 0u);
+    EXPECT_FALSE(slots.admit(at(idle), PeerKey{2}, 0, equal_rank));
+    EXPECT_EQ(slots.free(at(idle + 1us)), 1u);
+    EXPECT_TRUE(slots.admit(at(idle + 1us), PeerKey{2}, 0, equal_rank));
+    EXPECT_FALSE(slots.holds(PeerKey{1}, 0));
+    EXPECT_TRUE(slots.holds(PeerKey{2}, 0));
 }
 
-TEST(UploadSlotsTest, a_budget_is_spread_over_the_substreams)
+TEST(UploadSlotsTest, who_passes_much_more_on_takes_the_place_of_the_least)
 {
-    UploadSlots slots{4};
-    slots.set_budget(substreams + 3);
-    std::uint32_t taken = 0;
-    for (std::uint32_t peer = 1; peer <= 4; ++peer) {
-        for (std::uint32_t substream = 0; substream < substreams; ++substream) {
-            taken += slots.admit(at(0s), PeerKey{peer * 100 + substream}, substream) ? 1 : 0;
+    UploadSlots slots;
+    slots.set_budget(substreams);
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0, 1000));
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{2}, 0, 500));
+    double const enough = 500 * UploadSlots::preemption_gain;
+    EXPECT_FALSE(slots.admit(at(1s), PeerKey{3}, 0, enough)) << "not more than that";
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{3}, 0, enough + 1));
+    EXPECT_FALSE(slots.holds(PeerKey{2}, 0));
+    EXPECT_TRUE(slots.holds(PeerKey{1}, 0));
+}
+
+TEST(UploadSlotsTest, one_place_at_a_time_changes_hands)
+{
+    UploadSlots slots;
+    slots.set_budget(substreams);
+    EXPECT_EQ(admit_all(slots, 1, 2, 0), 2u);
+    EXPECT_EQ(admit_all(slots, 1, 2, 1), 2u);
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{3}, 0, 5000));
+    Duration const again = 1s + UploadSlots::preemption_gap;
+    EXPECT_FALSE(slots.admit(at(again - 1us), PeerKey{3}, 1, 5000)) << "of any substream";
+    EXPECT_TRUE(slots.admit(at(again), PeerKey{3}, 1, 5000));
+}
+
+TEST(UploadSlotsTest, the_rank_of_a_child_is_what_was_said_last)
+{
+    UploadSlots slots;
+    slots.set_budget(1);
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0, 100));
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0, 1000));
+    EXPECT_FALSE(slots.admit(at(1s), PeerKey{2}, 0, 500));
+}
+
+/// Peer 1 has a place in each of the substreams.
+void give_all_to_one(UploadSlots& slots)
+{
+    slots.set_budget(6); // one a substream
+    for (std::uint32_t substream = 0; substream < 6; ++substream) {
+        EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, substream, equal_rank));
+    }
+}
+
+TEST(UploadSlotsTest, among_equals_nobody_gives_way)
+{
+    UploadSlots slots;
+    give_all_to_one(slots);
+    EXPECT_FALSE(slots.admit(at(1s), PeerKey{2}, 0, equal_rank));
+    EXPECT_EQ(slots.places_of(PeerKey{1}), 6u);
+}
+
+/// The peer asks for units of the substreams in which it has a place.
+void keep_places(UploadSlots& slots, Duration now, PeerKey peer)
+{
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        if (slots.holds(peer, substream)) {
+            EXPECT_TRUE(slots.admit(at(now), peer, substream, equal_rank));
         }
     }
-    EXPECT_EQ(taken, substreams + 3);
-    EXPECT_EQ(slots.free(at(0s)), 0u);
-    slots.set_budget(0);
-    EXPECT_FALSE(slots.admit(at(0s), PeerKey{1}, 0));
 }
 
-TEST(UploadSlotsTest, the_rich_give_way_to_the_poor_one_at_a_time)
+TEST(UploadSlotsTest, a_source_spreads_its_places_over_equals)
 {
-    UploadSlots slots{1};
-    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
-        EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, substream));
+    UploadSlots slots{true};
+    give_all_to_one(slots);
+    for (std::uint32_t i = 0; i < 6; ++i) {
+        Duration const now = 1s + UploadSlots::preemption_gap * i;
+        keep_places(slots, now, PeerKey{1});
+        keep_places(slots, now, PeerKey{2});
+        EXPECT_EQ(slots.admit(at(now), PeerKey{2}, i, equal_rank), i < 3) << i;
     }
-    EXPECT_TRUE(slots.admit(at(1s), PeerKey{2}, 0));
-    EXPECT_FALSE(slots.admit(at(1s), PeerKey{2}, 1)) << "one per half second";
-    EXPECT_FALSE(slots.admit(at(1s), PeerKey{1}, 0));
-    EXPECT_TRUE(slots.admit(at(1s) + UploadSlots::preemption_gap, PeerKey{2}, 1));
+    EXPECT_EQ(slots.places_of(PeerKey{1}), 3u);
+    EXPECT_EQ(slots.places_of(PeerKey{2}), 3u);
+}
+
+TEST(UploadSlotsTest, a_source_spreads_no_place_to_who_passes_much_less_on)
+{
+    UploadSlots slots{true};
+    give_all_to_one(slots);
+    double const least = equal_rank / UploadSlots::preemption_gain;
+    EXPECT_FALSE(slots.admit(at(1s), PeerKey{2}, 0, least - 1));
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{2}, 0, least));
+}
+
+TEST(UploadSlotsTest, a_smaller_budget_takes_from_the_least_of_the_fullest_substream)
+{
+    UploadSlots slots;
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0, 1));
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{2}, 1, 300));
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{3}, 1, 100));
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{4}, 1, 200));
+    slots.set_budget(2);
+    EXPECT_TRUE(slots.holds(PeerKey{1}, 0)) << "least of all, but alone in its substream";
+    EXPECT_TRUE(slots.holds(PeerKey{2}, 1));
+    EXPECT_FALSE(slots.holds(PeerKey{3}, 1));
+    EXPECT_FALSE(slots.holds(PeerKey{4}, 1));
+}
+
+TEST(UploadSlotsTest, a_place_can_be_given_up_in_one_substream_or_in_all)
+{
+    UploadSlots slots;
+    for (std::uint32_t substream = 0; substream < 3; ++substream) {
+        EXPECT_EQ(admit_all(slots, 1, 2, substream), 2u);
+    }
+    slots.release(PeerKey{1}, 1);
+    EXPECT_FALSE(slots.holds(PeerKey{1}, 1));
+    EXPECT_EQ(slots.places_of(PeerKey{1}), 2u);
+    slots.release(PeerKey{1});
+    EXPECT_EQ(slots.places_of(PeerKey{1}), 0u);
+    EXPECT_EQ(slots.places_of(PeerKey{2}), 3u);
 }
 
 TEST(NeighbourChoiceTest, refuses_addresses_nobody_should_send_to)
@@ -141,164 +398,46 @@ TEST(NeighbourChoiceTest, a_failed_one_waits_longer_each_time_and_a_banned_one_i
     EXPECT_TRUE(choice.banned(at(1h), Endpoint::v4(1000, 1)));
 }
 
-/// Two neighbours and the source, as a picker sees them.
-class FakeView final : public PickerView {
-public:
-    std::span<ParentView const> parents() const override { return parents_; }
-    ChunkMask held_by(PeerKey parent, UnitIndex unit) const override
-    {
-        auto const at = held.find({parent, unit});
-        return at == held.end() ? 0 : at->second;
-    }
-    ChunkMask missing(UnitIndex unit) const override
-    {
-        auto const at = missing_.find(unit);
-        return at == missing_.end() ? 0xff : at->second;
-    }
-    UnitIndex edge() const override { return edge_; }
-    UnitIndex first_wanted() const override { return first_; }
-    std::optional<TimePoint> first_sign(UnitIndex unit) const override
-    {
-        return unit <= edge_ ? std::optional{sign} : std::nullopt;
-    }
-    std::optional<TimePoint> due(UnitIndex) const override { return due_; }
-
-    std::vector<ParentView> parents_;
-    std::map<std::pair<PeerKey, UnitIndex>, ChunkMask> held;
-    std::map<UnitIndex, ChunkMask> missing_;
-    UnitIndex edge_ = 99;
-    UnitIndex first_ = 100;
-    TimePoint sign{};
-    std::optional<TimePoint> due_;
-};
-
-class SubstreamPickerTest : public ::testing::Test {
-protected:
-    SubstreamPickerTest()
-    {
-        view_.parents_ = {{.key = source_, .is_source = true, .usable = true, .rtt = 10ms},
-                          {.key = peer_, .usable = true, .rtt = 10ms}};
-    }
-    Plan plan(Duration now)
-    {
-        Plan plan;
-        picker_.plan(at(now), view_, plan);
-        return plan;
-    }
-
-    PeerKey const source_{1};
-    PeerKey const peer_{2};
-    FakeView view_;
-    SubstreamPicker picker_{SubstreamPickerConfig{}, Rng{1}};
-};
-
-TEST_F(SubstreamPickerTest, subscribes_to_units_that_do_not_exist_yet)
+TEST(NeighbourChoiceTest, who_was_proven_to_upload_is_dialled_more_often)
 {
-    Plan const first = plan(1s);
-    EXPECT_EQ(first.asks.size(), SubstreamPickerConfig{}.horizon_units);
-    for (Ask const& ask : first.asks) {
-        EXPECT_GT(ask.unit, view_.edge_);
-        EXPECT_EQ(ask.chunks, 0xffu);
+    NeighbourChoice choice{Rng{1}};
+    Endpoint const strong = Endpoint::v4(0x0a000001, 80);
+    choice.add(at(0s), strong);
+    choice.add(at(0s), Endpoint::v4(0x0a000002, 80));
+    choice.note_proven(strong, 2500); // weighs 3000 against 500
+    int times = 0;
+    for (int i = 0; i < 1000; ++i) {
+        times += choice.next(at(0s), {}) == strong ? 1 : 0;
     }
-    EXPECT_TRUE(plan(1s + 10ms).asks.empty()) << "asked already";
-    EXPECT_EQ(plan(1s + 500ms).asks.size(), first.asks.size()) << "repeated: requests get lost";
+    EXPECT_GT(times, 800);
+    EXPECT_LT(times, 910) << "the other one has its chance";
 }
 
-TEST_F(SubstreamPickerTest, a_parent_that_announces_instead_of_sending_has_refused)
+TEST(NeighbourChoiceTest, what_was_proven_stays_when_it_is_connected_and_not_of_strangers)
 {
-    (void)plan(1s);
-    PeerKey const asked = *picker_.asked(100);
-    PeerKey const other = asked == source_ ? peer_ : source_;
-    view_.edge_ = 100;
-    view_.sign = at(1s);
-    view_.held[{asked, 100}] = 0xff;
-    view_.held[{other, 100}] = 0xff;
-    picker_.on_announced(at(1s + 20ms), asked, 100, view_);
-    (void)plan(1s + 300ms);
-    (void)plan(1s + 310ms);
-    ASSERT_TRUE(picker_.asked(108).has_value());
-    bool const pulled = picker_.asked(100).has_value();
-    EXPECT_TRUE(pulled);
-    view_.edge_ = 124; // units beyond the first horizon are asked of the other one
-    view_.first_ = 125;
-    (void)plan(1s + 400ms);
-    EXPECT_EQ(picker_.asked(132), other) << "same substream as unit 100";
+    NeighbourChoice choice{Rng{1}};
+    Endpoint const peer = Endpoint::v4(0x0a000001, 80);
+    choice.note_proven(peer, 900);
+    EXPECT_EQ(choice.size(), 0u);
+    EXPECT_EQ(choice.proven_kbps(peer), 0u);
+    choice.add(at(0s), peer);
+    EXPECT_EQ(choice.proven_kbps(peer), 0u);
+    choice.note_proven(peer, 900);
+    choice.on_failed(at(0s), peer);
+    choice.on_opened(peer);
+    EXPECT_EQ(choice.next(at(0s), {}), peer) << "its failures are forgotten";
+    EXPECT_EQ(choice.proven_kbps(peer), 900u);
 }
 
-TEST_F(SubstreamPickerTest, a_unit_its_parent_does_not_begin_is_pulled_from_who_has_it)
+TEST(NeighbourChoiceTest, whom_we_left_is_not_dialled_soon)
 {
-    (void)plan(1s);
-    PeerKey const asked = *picker_.asked(100);
-    PeerKey const other = asked == source_ ? peer_ : source_;
-    view_.edge_ = 100;
-    view_.sign = at(1s);
-    view_.held[{other, 100}] = 0xff;
-    EXPECT_EQ(plan(1s + 20ms).withdrawals.size(), 0u) << "patience";
-    view_.due_ = at(1s + 600ms); // soon due, so the source may be asked, too
-    Plan const late = plan(1s + 590ms);
-    ASSERT_GE(late.asks.size(), 1u);
-    EXPECT_EQ(late.asks[0].parent, other);
-    EXPECT_EQ(late.asks[0].unit, 100u);
-    ASSERT_EQ(late.withdrawals.size(), 1u);
-    EXPECT_EQ(late.withdrawals[0].parent, asked);
-}
-
-TEST_F(SubstreamPickerTest, a_unit_that_stands_still_is_asked_again_of_the_same_parent_first)
-{
-    (void)plan(1s);
-    PeerKey const asked = *picker_.asked(100);
-    view_.edge_ = 100;
-    view_.sign = at(1s);
-    view_.held[{asked, 100}] = 0x0f;
-    view_.missing_[100] = 0xf0;
-    picker_.on_chunk(at(1s + 10ms), asked, 100, view_);
-    for (Ask const& ask : plan(1s + 20ms).asks) {
-        EXPECT_NE(ask.unit, 100u);
-    }
-    Plan const again = plan(1s + 100ms);
-    ASSERT_GE(again.asks.size(), 1u);
-    EXPECT_EQ(again.asks[0].parent, asked);
-    EXPECT_EQ(again.asks[0].chunks, 0xf0u);
-}
-
-TEST_F(SubstreamPickerTest, who_pushes_first_becomes_the_parent)
-{
-    (void)plan(1s);
-    PeerKey const asked = *picker_.asked(100);
-    PeerKey const other = asked == source_ ? peer_ : source_;
-    view_.edge_ = 100;
-    view_.sign = at(1s);
-    picker_.on_chunk(at(1s + 10ms), other, 100, view_);
-    EXPECT_EQ(picker_.asked(100), other);
-    EXPECT_EQ(plan(1s + 20ms).withdrawals.size(), 1u);
-}
-
-TEST_F(SubstreamPickerTest, the_source_is_held_off_while_others_are_there)
-{
-    view_.edge_ = 100;
-    view_.sign = at(1s);
-    view_.held[{source_, 100}] = 0xff;
-    auto const pulls = [&](Duration now) {
-        for (Ask const& ask : plan(now).asks) {
-            if (ask.unit == 100) {
-                return true;
-            }
-        }
-        return false;
-    };
-    EXPECT_FALSE(pulls(1s + 10ms));
-    EXPECT_TRUE(pulls(1s + 400ms));
-}
-
-TEST_F(SubstreamPickerTest, a_parent_that_is_gone_is_forgotten)
-{
-    (void)plan(1s);
-    picker_.on_parent_gone(source_);
-    view_.parents_.erase(view_.parents_.begin());
-    (void)plan(1s + 10ms);
-    for (UnitIndex unit = 100; unit < 120; ++unit) {
-        EXPECT_EQ(picker_.asked(unit), peer_);
-    }
+    NeighbourChoice choice{Rng{1}};
+    Endpoint const peer = Endpoint::v4(0x0a000001, 80);
+    choice.add(at(0s), peer);
+    choice.on_left(at(1s), peer);
+    choice.on_left(at(1s), Endpoint::v4(0x0a000002, 80));
+    EXPECT_FALSE(choice.next(at(1s) + NeighbourChoice::leave_time - 1us, {}).has_value());
+    EXPECT_EQ(choice.next(at(1s) + NeighbourChoice::leave_time, {}), peer);
 }
 
 } // namespace

@@ -18,25 +18,6 @@ VirtualNode::VirtualNode(Endpoint at, peer::NodeConfig const& config, Rng rng)
       engine(config, rng.fork("engine"), peer::Ports{*hasher, *checker, random, log})
 {}
 
-ByteVector TestMedia::next_unit(bool key_frame, bool& random_access)
-{
-    auto const add = [this](ByteVector const& packet) {
-        waiting_.insert(waiting_.end(), packet.begin(), packet.end());
-    };
-    random_access = key_frame;
-    if (key_frame) {
-        add(ts_.pat());
-        add(ts_.pmt(0x1b));
-    }
-    add(ts_.video(key_frame));
-    while (waiting_.size() < unit_bytes_) {
-        add(ts_.video_rest());
-    }
-    ByteVector unit(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(unit_bytes_));
-    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(unit_bytes_));
-    return unit;
-}
-
 VirtualSwarm::VirtualSwarm(std::uint64_t seed) : rng_(seed), link_rng_(rng_.fork("links"))
 {
     auto key = integrity::PrivateKey::generate(wire::SignatureAlgorithm::ecdsa_p256_sha256);

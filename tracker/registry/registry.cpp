@@ -379,10 +379,12 @@ std::uint32_t Registry::proven_kbps(SwarmIndex swarm, Endpoint const& listed) co
         return 0;
     }
     auto const& peer = peers_[found->second];
-    bool const is_in_swarm =
-        std::any_of(peer.memberships.begin(), peer.memberships.end(),
-                    [&](MemberIndex member) { return members_[member].swarm == swarm; });
-    return is_in_swarm ? peer.uplink.proven_kbps() : 0;
+    auto const membership =
+        std::find_if(peer.memberships.begin(), peer.memberships.end(),
+                     [&](MemberIndex member) { return members_[member].swarm == swarm; });
+    return membership == peer.memberships.end()
+               ? 0
+               : peer.uplink.believable_kbps(members_[*membership].claimed_kbps);
 }
 
 std::size_t Registry::holder_count(SwarmIndex index, ChunkId chunk, TimePoint now,

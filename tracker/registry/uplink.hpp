@@ -2,6 +2,7 @@
 
 #include "protocol/base/time.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace ppsp::tracker {
@@ -33,6 +34,15 @@ public:
     /// 0 = nobody testified yet. From the first receipt on a value that grows as further receivers
     /// report; after `measure_span` all have, and it is measured again and again.
     [[nodiscard]] std::uint32_t proven_kbps() const { return proven_kbps_; }
+    /// Who has proven something is believed up to `belief_max` times as much on its word: a capable
+    /// peer that nobody has fed yet could not prove what it can do. 0 without any proof.
+    [[nodiscard]] std::uint32_t believable_kbps(std::uint32_t claimed_kbps) const
+    {
+        auto const most = std::uint64_t{proven_kbps_} * belief_max;
+        return static_cast<std::uint32_t>(
+            std::max<std::uint64_t>(proven_kbps_, std::min<std::uint64_t>(claimed_kbps, most)));
+    }
+    static constexpr std::uint32_t belief_max = 8;
 
 private:
     std::uint64_t bytes_ = 0; ///< since `since_`

@@ -114,7 +114,7 @@ public:
     {
         std::vector<ppstp::PeerInfo> infos;
         for (auto const member : chosen_) {
-            append_infos(registry_.peer(registry_.member(member).peer), infos);
+            append_infos(registry_.member(member), infos);
         }
         return infos;
     }
@@ -217,8 +217,9 @@ private:
     }
 
     /// One address per family; an inside one where both are behind the same NAT.
-    void append_infos(Peer const& peer, std::vector<ppstp::PeerInfo>& infos) const
+    void append_infos(Member const& member, std::vector<ppstp::PeerInfo>& infos) const
     {
+        Peer const& peer = registry_.peer(member.peer);
         for (bool const wants_v4 : {true, false}) {
             ListedAddress const* best = nullptr;
             for (auto const& address : peer.addresses) {
@@ -229,7 +230,8 @@ private:
                 }
             }
             if (best != nullptr) {
-                infos.push_back({*peer.id, best->to_peer_address(), peer.uplink.proven_kbps()});
+                infos.push_back({*peer.id, best->to_peer_address(),
+                                 peer.uplink.believable_kbps(member.claimed_kbps)});
             }
         }
     }
