@@ -1,0 +1,186 @@
+#include "tests/sim/bounds.hpp"
+#include "tests/sim/world.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+namespace ppsp::sim {
+namespace {
+
+std::string scenarios()
+{
+    return PPSP_SCENARIOS;
+}
+
+Scenario load(std::string const& name)
+{
+    auto scenario = load_scenario(scenarios() + "/" + name + ".toml");
+    EXPECT_TRUE(scenario.has_value()) << (scenario ? "" : scenario.error());
+    return scenario.value_or(Scenario{});
+}
+
+Scenario tiny()
+{
+    Scenario scenario = load("small");
+    scenario.peers = 8;
+    scenario.join_over = 2;
+    scenario.seconds = 12;
+    scenario.measure_from = 6;
+    scenario.settle = 2;
+    return scenario;
+}
+
+RunResult run(Scenario const& scenario)
+{
+    World world{scenario};
+    return world.run();
+}
+
+TEST(SimEventQueue, gives_events_by_time_and_then_in_the_order_they_came)
+{
+    EventQueue queue;
+    Rng rng{7};
+    for (std::uint32_t i = 0; i < 1000; ++i) {
+        queue.add(TimePoint{Duration{rng.between(0, 50)}}, EventKind::script, i, 0);
+    }
+    SimEvent last = queue.pop();
+    while (!queue.empty()) {
+        SimEvent const next = queue.pop();
+        ASSERT_LT(std::pair(last.at, last.number), std::pair(next.at, next.number));
+        last = next;
+    }
+}
+
+TEST(SimLinkQueue, serves_at_its_rate_and_drops_what_waits_too_long)
+{
+    LinkQueue link{8'000'000, 10ms}; // a byte per microsecond
+    TimePoint const start{1s};
+    EXPECT_EQ(link.pass(start, 1000), start + 1ms);
+    EXPECT_EQ(link.pass(start, 1000), start + 2ms);
+    for (int i = 0; i < 9; ++i) {
+        EXPECT_TRUE(link.pass(start, 1000));
+    }
+    EXPECT_FALSE(link.pass(start, 1000)); // it would wait 11 ms
+    EXPECT_EQ(link.pass(start + 100ms, 1000), start + 101ms);
+    EXPECT_EQ(link.busy(), 12ms);
+}
+
+TEST(SimBurstLoss, loses_the_share_it_is_told_in_bursts)
+{
+    BurstLoss burst{0.1, 5};
+    Rng rng{3};
+    int lost = 0;
+    int bursts = 0;
+    bool before = false;
+    for (int i = 0; i < 100'000; ++i) {
+        bool const now = burst.lost(rng);
+        lost += now ? 1 : 0;
+        bursts += now && !before ? 1 : 0;
+        before = now;
+    }
+    EXPECT_NEAR(lost / 100'000.0, 0.1, 0.01);
+    EXPECT_NEAR(static_cast<double>(lost) / bursts, 5.0, 0.5);
+}
+
+TEST(SimBounds, are_those_of_the_literature)
+{
+    std::vector<double> const uplinks{0, 0.5, 1, 5};
+    EXPECT_DOUBLE_EQ(fluid_bound(3, uplinks), 9.5 / 4);
+    EXPECT_DOUBLE_EQ(fluid_bound(2, uplinks), 2);
+    EXPECT_DOUBLE_EQ(offload_bound(uplinks), 0.75);
+    EXPECT_EQ(delay_bound_units(1000), 11);
+    EXPECT_EQ(delay_bound_units(1024), 11);
+}
+
+TEST(SimBounds, the_planner_stays_above_the_delay_bound_of_equal_uplinks)
+{
+    std::vector<double> const equal(1000, 1.0);
+    Distribution const delays = snowball(1, equal, 0);
+    EXPECT_GE(delays.percentile(1.0).value_or(0), std::log2(1000.0));
+}
+
+TEST(SimScenario, every_file_of_the_folder_can_be_run)
+{
+    std::size_t count = 0;
+    for (auto const& entry : std::filesystem::directory_iterator(scenarios())) {
+        auto const scenario = load_scenario(entry.path().string());
+        ASSERT_TRUE(scenario.has_value()) << scenario.error();
+        EXPECT_TRUE(check(*scenario).has_value()) << entry.path();
+        EXPECT_EQ(scenario->name, entry.path().stem().string());
+        ++count;
+    }
+    EXPECT_GE(count, 6u);
+}
+
+TEST(SimScenario, wrong_words_are_told_with_what_is_allowed)
+{
+    Scenario scenario = load("small");
+    EXPECT_NE(set_value(scenario, "peers=-3").error().find("whole number"), std::string::npos);
+    EXPECT_NE(set_value(scenario, "loss=much").error().find("a number"), std::string::npos);
+    EXPECT_NE(set_value(scenario, "colour=3").error().find("unknown key"), std::string::npos);
+    EXPECT_NE(set_value(scenario, "peers").error().find("KEY=VALUE"), std::string::npos);
+    EXPECT_TRUE(set_value(scenario, "loss=0.25").has_value());
+    EXPECT_EQ(scenario.loss, 0.25);
+    scenario.loss = 2;
+    EXPECT_NE(check(scenario).error().find("loss"), std::string::npos);
+    EXPECT_FALSE(load_scenario("no/such/file.toml").has_value());
+}
+
+TEST(SimWorld, the_same_seed_gives_the_same_run_and_another_one_another)
+{
+    Scenario scenario = tiny();
+    RunResult const first = run(scenario);
+    RunResult const again = run(scenario);
+    EXPECT_EQ(first.digest, again.digest);
+    EXPECT_EQ(first.events, again.events);
+    scenario.seed = 2;
+    EXPECT_NE(run(scenario).digest, first.digest);
+}
+
+TEST(SimWorld, real_signatures_and_hashes_change_nothing_but_the_time_it_takes)
+{
+    Scenario scenario = tiny();
+    std::string const counted = run(scenario).digest;
+    scenario.crypto_real = true;
+    RunResult const real = run(scenario);
+    EXPECT_EQ(real.digest, counted);
+    EXPECT_EQ(real.polluted_bytes_out, 0u);
+}
+
+TEST(SimWorld, a_small_swarm_plays_and_gets_its_bytes_from_peers)
+{
+    RunResult const result = run(load("small"));
+    EXPECT_TRUE(result.violations.empty());
+    EXPECT_EQ(result.polluted_bytes_out, 0u);
+    EXPECT_EQ(result.never_started, 0u);
+    EXPECT_GT(result.continuity, 0.98);
+    EXPECT_GT(result.offload, 0.9);
+    EXPECT_LT(result.duplicate_ratio, 0.05);
+    EXPECT_LT(result.overhead_ratio, 0.16);
+}
+
+TEST(SimWorld, who_vanishes_is_done_without)
+{
+    Scenario scenario = load("small");
+    scenario.massacre = 0.3;
+    scenario.massacre_at = 15;
+    RunResult const result = run(scenario);
+    EXPECT_TRUE(result.violations.empty());
+    EXPECT_GT(result.group_continuity.at("survivors"), 0.95);
+}
+
+TEST(SimWorld, viewers_come_and_go)
+{
+    Scenario scenario = load("small");
+    scenario.mean_session = 30;
+    RunResult const result = run(scenario);
+    EXPECT_TRUE(result.violations.empty());
+    EXPECT_GT(result.group_continuity.count("joined"), 0u);
+    EXPECT_GT(result.continuity, 0.9);
+}
+
+} // namespace
+} // namespace ppsp::sim

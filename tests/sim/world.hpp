@@ -1,0 +1,115 @@
+#pragma once
+
+#include "tests/sim/event_queue.hpp"
+#include "tests/sim/sim_node.hpp"
+#include "tracker/api/service.hpp"
+
+#include <functional>
+
+namespace ppsp::sim {
+
+/// Nodes are numbered through the addresses from here, each in a /24 of its own.
+inline constexpr std::uint32_t first_address = 0x14000001;
+inline constexpr std::uint32_t address_step = 256;
+
+/// A network of real engines in virtual time. Everything that happens is one event in a total
+/// order, everything random comes from named forks of one seed: the same scenario and seed give the
+/// same run, down to the digest.
+class World {
+public:
+    explicit World(Scenario const& scenario);
+    ~World();
+
+    /// Called about once a second of wall time: (seconds done, seconds in all).
+    using Progress = std::function<void(double done, double all)>;
+    [[nodiscard]] RunResult run(Progress const& progress = {});
+
+private:
+    struct Flight {
+        Endpoint from;
+        Endpoint to;
+        ByteVector bytes;
+    };
+
+    // population.cpp: who is there
+    void plan_population();
+    void plan_scripts();
+    [[nodiscard]] NodePlan plan_node(std::size_t peer_class, std::string group);
+    void add_source();
+    SimNode& join(NodePlan plan);
+    void leave(SimNode& node, bool graceful);
+    void schedule_departure(std::uint32_t number);
+    void massacre();
+    void tell_known_peers(SimNode& node);
+
+    // network.cpp: the way of a datagram
+    void drain(SimNode& node);
+    void send(SimNode& from, Endpoint const& to, ByteVector bytes);
+    void launch(SimNode& from, SimNode& to, TimePoint left, Endpoint const& seen_from,
+                Endpoint const& to_endpoint, ByteVector bytes);
+    void arrive(SimEvent const& event);
+    void deliver(SimEvent const& event);
+    [[nodiscard]] Endpoint outside(SimNode& node, Endpoint const& remote);
+    [[nodiscard]] bool lets_in(SimNode& node, Flight const& flight);
+    [[nodiscard]] SimNode* node_at(Endpoint const& endpoint);
+    void take_media(SimNode& node, peer::MediaReady const& media);
+
+    // world.cpp
+    void handle(SimNode& node, peer::Input const& input);
+    void fire_timer(SimEvent const& event);
+    void arm(SimNode& node);
+    void at(TimePoint when, std::function<void()> what);
+    void cut_unit();
+    void tick();
+    void talk_to_tracker(SimNode& node);
+    void ask_tracker(SimNode& node, std::string body);
+    void note(SimEvent const& event, std::size_t size);
+    [[nodiscard]] peer::SwarmStatistics figures(SimNode const& node) const;
+    [[nodiscard]] TimePoint seconds(double value) const { return origin_ + Scenario::s(value); }
+    [[nodiscard]] bool tracker_is_down() const;
+
+    // summary.cpp
+    [[nodiscard]] RunResult summarise();
+    void add_bounds(RunResult& result) const;
+    void add_classes(RunResult& result) const;
+    void add_totals(RunResult& result) const;
+    void add_overlay(RunResult& result) const;
+    void check_liveness(RunResult& result) const;
+
+    Scenario scenario_;
+    Rng rng_;
+    Rng link_rng_;
+    TimePoint origin_;
+    TimePoint end_;
+    TimePoint now_;
+    double scale_ = 1; ///< of the classes' uplinks
+    double wire_factor_ = 1;
+
+    EventQueue queue_;
+    std::vector<Flight> flights_;
+    std::vector<std::uint32_t> free_flights_;
+    std::vector<std::function<void()>> scripts_;
+    std::vector<std::uint32_t> free_scripts_;
+
+    SimStream stream_;
+    CryptoCounts crypto_;
+    std::unique_ptr<integrity::Signer> signer_;
+    peer::SwarmId swarm_;
+    std::string swarm_hex_;
+    tracker::Service tracker_;
+    Endpoint tracker_endpoint_;
+    TimePoint next_key_;
+
+    std::vector<std::unique_ptr<SimNode>> nodes_; ///< 0 = source; nobody is ever removed
+    std::vector<NodePlan> planned_;
+    std::map<std::string, std::vector<Second>> timeline_;
+
+    std::uint64_t digest_ = 0x5eed;
+    std::uint64_t events_ = 0;
+    std::uint64_t datagrams_ = 0;
+    std::uint64_t dropped_ = 0;
+    std::uint64_t lost_ = 0;
+    std::vector<std::string> violations_;
+};
+
+} // namespace ppsp::sim
