@@ -211,8 +211,7 @@ std::uint32_t SubstreamPicker::fed_by(PeerKey parent) const
 bool SubstreamPicker::fed(TimePoint now, std::uint32_t substream) const
 {
     Substream const& mine = substreams_[substream];
-    return mine.parent && mine.pushed_at != TimePoint{} &&
-           now - mine.pushed_at < config_.fed_max;
+    return mine.parent && mine.pushed_at != TimePoint{} && now - mine.pushed_at < config_.fed_max;
 }
 
 std::uint32_t SubstreamPicker::orphans() const
