@@ -185,7 +185,7 @@ TEST_F(Select, in_a_large_swarm_the_source_is_told_to_the_ablest)
     for (int i = 0; i < 200; ++i) {
         for (int round = 0; round < 10; ++round) {
             auto const ids = choose("p" + std::to_string(i), 5, proven_at);
-            told += std::count(ids.begin(), ids.end(), "source");
+            told += static_cast<int>(std::count(ids.begin(), ids.end(), "source"));
         }
     }
     EXPECT_NEAR(told, 240, 80) << "about a tenth of the askers";

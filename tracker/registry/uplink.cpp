@@ -23,7 +23,7 @@ double seconds(Duration duration)
 std::uint64_t ReceiptBudget::take(TimePoint now, std::uint64_t bytes, double weight)
 {
     auto const refill = seconds(now - filled_) / seconds(report_interval) * receipt_bytes_max;
-    left_ = std::min(left_ + refill, static_cast<double>(receipt_bytes_max));
+    left_ = std::clamp(left_ + refill, 0.0, static_cast<double>(receipt_bytes_max));
     filled_ = now;
     auto const taken = std::min(bytes, static_cast<std::uint64_t>(left_ / weight));
     left_ -= static_cast<double>(taken) * weight;
