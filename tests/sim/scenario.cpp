@@ -248,6 +248,8 @@ Result<void, ScenarioError> check(Scenario const& s)
                       share(s.reordering) && share(s.free_riders) && share(s.polluters) &&
                       share(s.massacre) && share(s.graceful) && share(s.nat_cone + s.nat_symmetric),
                   "shares ('loss', 'free_riders', 'polluters', 'nat_cone' ...) lie in 0..1"},
+             Rule{s.polluters == 0 && s.picker == "substream",
+                  "'polluters' takes 0 and 'picker' substream: there is nothing else yet"},
              Rule{s.window_s >= 3 && s.window_s <= 600, "'window_s' takes 3 to 600"},
              Rule{s.regions >= 1 && s.regions <= 200, "'regions' takes 1 to 200"},
          }) {
