@@ -400,6 +400,9 @@ void Swarm::update_deadline(TimePoint now)
     if (!agenda_.empty()) {
         next = std::min(next, agenda_.top().first);
     }
+    if (!sending_.empty() && pulls_pause_until_ > now) {
+        next = std::min(next, pulls_pause_until_);
+    }
     if (data_waits_) {
         if (auto const at = services_.uplink.ready_at(now)) {
             next = std::min(next, *at);

@@ -27,6 +27,8 @@ constexpr UnitIndex have_sample = 19;
 constexpr UnitIndex refusal_reach = 10 * substreams;
 /// Datagrams of one train leave together.
 constexpr Duration train_span_max = 300us;
+/// What a train of some datagrams takes on the poorest uplink that is of any use.
+constexpr Duration train_spread_max = 10s;
 // What a place takes of an uplink (wire layout, RFC 7574 §8): channel, DATA header, IP and UDP;
 // type and range of an INTEGRITY; the same and the time of a SIGNED_INTEGRITY.
 constexpr std::size_t datagram_overhead_bytes = 4 + 17 + 28;
@@ -122,8 +124,8 @@ void Swarm::on_cancel(Channel& channel, ChunkRange chunks)
     UnitIndex const next = *store_->newest() + 1;
     UnitIndex const first = std::max(grid.unit_of(chunks.first), next);
     UnitIndex const last = std::min(grid.unit_of(chunks.last), next + subscription_ahead_max);
-    for (UnitIndex unit = first; unit <= last; ++unit) {
-        bool wanted = false;
+    for (UnitIndex unit = first; unit <= last && unit < first + substreams; ++unit) {
+        bool wanted = false; // of its substream; the range holds each of them once by then
         for (UnitIndex later = next + (unit - next) % substreams;
              later < next + subscription_ahead_max && !wanted; later += substreams) {
             wanted = channel.requests.wants_any(grid.chunks(later));
@@ -139,8 +141,10 @@ void Swarm::request_chunk(TimePoint now, Channel& channel, ChunkId chunk)
     UnitIndex const unit = store_->grid().unit_of(chunk);
     if (!store_->complete(unit)) {
         // It is on its way through us: the neighbour joins those that get it, if there is a place.
-        Spreading& spreading = spreading_of(now, unit);
-        if (!adopt(now, spreading, channel)) {
+        // What does not come, whoever asks for it, must not push out what does.
+        auto const at = std::find_if(spreading_.rbegin(), spreading_.rend(),
+                                     [unit](Spreading const& s) { return s.unit == unit; });
+        if (at == spreading_.rend() || !adopt(now, *at, channel)) {
             return;
         }
     }
@@ -593,8 +597,17 @@ void Swarm::measure_train(Channel& channel, InFlight::Mark const& first, Duratio
         first.at - before->sent > train_span_max) {
         return;
     }
+    // A peer may report any 64-bit number: no difference of two such is taken as it is.
+    auto const later = static_cast<std::uint64_t>(delay.count()) -
+                       static_cast<std::uint64_t>(before->delay.count());
+    bool const plausible = later <= static_cast<std::uint64_t>(train_spread_max.count());
+    if (delay >= before->delay && !plausible) {
+        return;
+    }
+    Duration const grown =
+        delay > before->delay ? Duration{static_cast<std::int64_t>(later)} : Duration::zero();
     services_.uplink.on_spread(first.position - before->position,
-                               (first.at - before->sent) + (delay - before->delay));
+                               (first.at - before->sent) + grown);
 }
 
 /// A lost chunk of a unit that is pushed goes first, one that was pulled before the other pulls.
