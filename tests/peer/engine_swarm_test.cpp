@@ -1,4 +1,5 @@
 #include "peer/channel/handshake.hpp"
+#include "protocol/wire/datagram.hpp"
 #include "tests/support/virtual_swarm.hpp"
 
 #include <gtest/gtest.h>
@@ -152,6 +153,34 @@ TEST(Swarm, a_source_that_pauses_goes_on_and_so_does_the_picture)
     swarm.run_for(10s);
     EXPECT_GT(viewer.output.size(), before + 16u * 1024 * 20 * 7);
     EXPECT_TRUE(swarm.output_is_exact(viewer));
+}
+
+TEST(Swarm, delays_that_are_lies_hurt_nobody)
+{
+    VirtualSwarm swarm{17};
+    swarm.meddle = [lie = false](Endpoint, Endpoint, ByteVector& bytes) mutable {
+        wire::DatagramReader reader(bytes, wire::SwarmFormat{});
+        if (to_number(reader.destination().value_or(ChannelId{})) == 0) {
+            return true;
+        }
+        wire::DatagramWriter writer(*reader.destination(), wire::SwarmFormat{}, 2000);
+        for (auto message = reader.next(); message && *message; message = reader.next()) {
+            if (auto* ack = std::get_if<wire::Ack>(&**message)) {
+                lie = !lie;
+                ack->one_way_delay = lie ? Duration::min() : Duration::max();
+            }
+            static_cast<void>(writer.add(**message));
+        }
+        bytes = writer.take();
+        return true;
+    };
+    swarm.add_source({});
+    swarm.run_for(1s);
+    VirtualNode& viewer = swarm.add_viewer();
+    swarm.introduce(viewer);
+    swarm.run_for(8s);
+    EXPECT_TRUE(swarm.output_is_exact(viewer));
+    EXPECT_GT(swarm.figures(viewer).continuity(), 0.9);
 }
 
 TEST(Swarm, a_viewer_that_never_uploads_is_served)
