@@ -147,6 +147,8 @@ struct Channel {
     }
     /// As if it uploaded that much, kbit/s: who was not seen yet is not worse than a poor uplink.
     static constexpr double rank_unknown = 500;
+    /// Nothing new is sent to a neighbour after two timeouts in a row; one may be a lost tail.
+    [[nodiscard]] bool responds() const { return timeouts_in_a_row < 2; }
     /// It may want units from us: it began the conversation, or asked for something.
     [[nodiscard]] bool follows_us() const { return !initiator || peer_wants_stream; }
 };

@@ -32,8 +32,8 @@ struct SwarmServices {
 };
 
 /// One live swarm of a node: its neighbours, its content, and the way of a chunk between them.
-/// Written in five files by subject: neighbours (who), receive (what comes in), fetch (what is
-/// asked), serve (what goes out), report (figures).
+/// Written in files by subject: neighbours (who), receive (what comes in), fetch (what is asked),
+/// serve (to whom units go), send (how fast), report (figures).
 class Swarm final : private PickerView {
 public:
     Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services, Rng rng);
@@ -145,6 +145,8 @@ private:
     void offer_chunk(TimePoint now, ChunkId chunk);
     void place_first_copies(TimePoint now, UnitIndex unit);
     void announce(TimePoint now, UnitIndex unit);
+
+    // send.cpp
     void update_budget();
     [[nodiscard]] Duration unit_time() const;
     void relieve(TimePoint now);
