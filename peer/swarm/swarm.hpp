@@ -32,8 +32,8 @@ struct SwarmServices {
 };
 
 /// One live swarm of a node: its neighbours, its content, and the way of a chunk between them.
-/// Written in files by subject: neighbours (who), receive (what comes in), fetch (what is asked),
-/// serve (to whom units go), send (how fast), report (figures).
+/// Written in files by subject: overlay and neighbours (who), receive (what comes in), fetch (what
+/// is asked), serve (to whom units go), send (how fast), report (figures).
 class Swarm final : private PickerView {
 public:
     Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services, Rng rng);
@@ -66,9 +66,16 @@ public:
     [[nodiscard]] std::size_t half_open_count(Endpoint const& address) const;
 
 private:
-    // neighbours.cpp
-    Channel& add_channel(TimePoint now, Endpoint const& endpoint);
+    // overlay.cpp
     void dial(TimePoint now);
+    void answer_pex(TimePoint now, Channel& channel);
+    void ask_pex(TimePoint now, Channel& channel);
+    void rewire(TimePoint now);
+    bool make_room(TimePoint now);
+
+    // neighbours.cpp
+    static constexpr std::size_t handshake_size_max = 1200;
+    Channel& add_channel(TimePoint now, Endpoint const& endpoint);
     void send_handshake(TimePoint now, Channel& channel, bool initiator, std::size_t size_max);
     void on_handshake(TimePoint now, Channel& channel, wire::Handshake const& handshake);
     bool superfluous(TimePoint now, Endpoint const& from, ChannelId source, std::size_t size);
@@ -79,11 +86,7 @@ private:
     void remove_closed();
     void look_after(TimePoint now, Channel& channel);
     void look_after_handshake(TimePoint now, Channel& channel);
-    void answer_pex(TimePoint now, Channel& channel);
-    void ask_pex(TimePoint now, Channel& channel);
     void housekeeping(TimePoint now);
-    void rewire(TimePoint now);
-    bool make_room(TimePoint now);
 
     // receive.cpp
     void on_message(TimePoint now, Channel& channel, wire::Message const& message);
