@@ -3,6 +3,7 @@
 #include "peer/shell/candidates.hpp"
 #include "peer/shell/os_random.hpp"
 #include "peer/shell/own_addresses.hpp"
+#include "peer/shell/tracker_answer.hpp"
 #include "peer/shell/tracker_exchange.hpp"
 #include "protocol/net/address.hpp"
 #include "protocol/net/resolve.hpp"
@@ -65,8 +66,6 @@ struct TrackerClient::Parts : std::enable_shared_from_this<TrackerClient::Parts>
     bool take_result(ppstp::Response const& response);
     void take_peers(ppstp::SwarmResult const& result);
     void take_figures(ppstp::SwarmResult const& result);
-    void take_uplinks(ppstp::SwarmResult const& result);
-    void take_live_edge(ppstp::LiveEdge const& edge);
     [[nodiscard]] ppstp::SwarmResult const* our_result(ppstp::Response const& response) const;
     void plan_find();
     [[nodiscard]] Time next_event() const;
@@ -308,9 +307,12 @@ ppstp::SwarmResult const* TrackerClient::Parts::our_result(ppstp::Response const
 /// After the candidates, since the engine notes uplinks of those it knows.
 void TrackerClient::Parts::take_figures(ppstp::SwarmResult const& result)
 {
-    take_uplinks(result);
+    SwarmId const swarm = *from_hex(config.swarm_id);
+    if (auto const proven = uplinks_of(swarm, result); !proven.peers.empty()) {
+        ports.feed(proven);
+    }
     if (result.live && config.role == Role::viewer) {
-        take_live_edge(*result.live);
+        ports.feed(edge_of(swarm, *result.live));
     }
 }
 
@@ -333,34 +335,6 @@ void TrackerClient::Parts::take_peers(ppstp::SwarmResult const& result)
         auto swarm = from_hex(config.swarm_id);
         ports.feed(CandidatesFound{std::move(*swarm), std::move(endpoints)});
     }
-}
-
-void TrackerClient::Parts::take_uplinks(ppstp::SwarmResult const& result)
-{
-    UplinksProven proven;
-    for (ppstp::PeerInfo const& info : result.peers) {
-        if (info.proven_kbps > 0) {
-            proven.peers.push_back({info.address.endpoint, info.proven_kbps});
-        }
-    }
-    for (ppstp::ProvenUplink const& uplink : result.proven) {
-        proven.peers.push_back({uplink.endpoint, uplink.kbps});
-    }
-    if (!proven.peers.empty()) {
-        proven.swarm = *from_hex(config.swarm_id);
-        ports.feed(proven);
-    }
-}
-
-void TrackerClient::Parts::take_live_edge(ppstp::LiveEdge const& edge)
-{
-    LiveEdgeFound found;
-    found.swarm = *from_hex(config.swarm_id);
-    found.newest = edge.newest;
-    found.chunks_per_unit = edge.chunks_per_unit;
-    found.random_access = edge.random_access;
-    found.age = std::chrono::milliseconds{edge.age_ms};
-    ports.feed(found);
 }
 
 // ---- when and where ----------------------------------------------------------------------------

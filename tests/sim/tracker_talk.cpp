@@ -1,6 +1,7 @@
 #include "tests/sim/tracker_talk.hpp"
 
 #include "peer/shell/backoff.hpp"
+#include "peer/shell/tracker_answer.hpp"
 
 namespace ppsp::sim {
 namespace {
@@ -107,22 +108,12 @@ void TrackerTalk::on_answer(TimePoint now, std::string const* body,
         } else if (role_ == peer::Role::viewer && finding_) {
             find_wanted_ = true; // nobody there yet
         }
-        peer::UplinksProven proven{swarm, {}};
-        for (ppstp::PeerInfo const& info : result.peers) {
-            if (info.proven_kbps > 0) {
-                proven.peers.push_back({info.address.endpoint, info.proven_kbps});
-            }
-        }
-        for (ppstp::ProvenUplink const& uplink : result.proven) {
-            proven.peers.push_back({uplink.endpoint, uplink.kbps});
-        }
+        auto proven = peer::uplinks_of(swarm, result);
         if (!proven.peers.empty()) {
             inputs.emplace_back(std::move(proven));
         }
         if (result.live && role_ == peer::Role::viewer) {
-            inputs.emplace_back(peer::LiveEdgeFound{
-                swarm, result.live->newest, result.live->chunks_per_unit,
-                result.live->random_access, std::chrono::milliseconds{result.live->age_ms}});
+            inputs.emplace_back(peer::edge_of(swarm, *result.live));
         }
     }
 }
