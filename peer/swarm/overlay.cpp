@@ -50,10 +50,9 @@ void Swarm::dial(TimePoint now)
     }
     // Only conversations that we began count: those that strangers began must not keep us from
     // choosing neighbours ourselves (PP-12.6.1-a).
-    std::vector<Endpoint> connected;
+    std::vector<Endpoint> connected = connected_endpoints();
     std::size_t own = 0;
     for (auto const& channel : channels_) {
-        connected.push_back(channel->endpoint);
         own += channel->initiator && channel->state != ChannelState::closed ? 1 : 0;
     }
     while (own < services_.config.neighbours_target) {
@@ -114,6 +113,15 @@ void Swarm::ask_pex(TimePoint now, Channel& channel)
     channel.pex_ask_at = now + pex_gap + Duration{rng_.between(0, pex_gap.count())};
 }
 
+std::vector<Endpoint> Swarm::connected_endpoints() const
+{
+    std::vector<Endpoint> endpoints;
+    for (auto const& channel : channels_) {
+        endpoints.push_back(channel->endpoint);
+    }
+    return endpoints;
+}
+
 /// The overlay is never finished: the neighbour of our own choice that is of least use gives way to
 /// a candidate, at leisure while all is well and soon while substreams lack a parent (design §5.2).
 void Swarm::rewire(TimePoint now)
@@ -132,19 +140,24 @@ void Swarm::rewire(TimePoint now)
     Channel* least = nullptr;
     std::size_t own = 0;
     for (auto const& channel : channels_) {
-        if (!channel->initiator || !channel->is_open() || channel->profile.is_source()) {
+        if (!channel->initiator || !channel->is_open()) {
             continue;
         }
         ++own;
+        if (channel->profile.is_source()) {
+            continue;
+        }
         PeerKey const key = key_of(*channel);
-        bool const useful = picker_->fed_by(key) > 0 || picker_->offers(now, key) ||
-                            slots_.places_of(key) > 0 || now - channel->opened_at < rewire_age_min;
+        bool const gives =
+            !channel->chokes_us && (picker_->fed_by(key) > 0 || picker_->offers(now, key));
+        bool const useful =
+            gives || slots_.places_of(key) > 0 || now - channel->opened_at < rewire_age_min;
         if (!useful && (least == nullptr || channel->rank() < least->rank())) {
             least = channel.get();
         }
     }
     if (least != nullptr && own >= services_.config.neighbours_target &&
-        choice_.size() > channels_.size()) {
+        choice_.next(now, connected_endpoints())) {
         choice_.on_left(now, least->endpoint);
         close(now, *least, "others are of more use", true);
     }

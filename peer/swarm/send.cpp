@@ -331,9 +331,6 @@ void Swarm::check_timeout(TimePoint now, Channel& channel)
     channel.ledbat.on_timeout(now);
     channel.rtt.on_timeout();
     channel.timeouts_in_a_row += 1;
-    if (!channel.responds()) {
-        slots_.release(key_of(channel)); // it may be gone; others wait for the place
-    }
     channel.progress = now;
     auto const all = channel.in_flight.take_all();
     for (auto chunk = all.rbegin(); chunk != all.rend(); ++chunk) {

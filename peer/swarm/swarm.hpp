@@ -71,6 +71,7 @@ private:
     void answer_pex(TimePoint now, Channel& channel);
     void ask_pex(TimePoint now, Channel& channel);
     void rewire(TimePoint now);
+    [[nodiscard]] std::vector<Endpoint> connected_endpoints() const;
     bool make_room(TimePoint now);
 
     // neighbours.cpp

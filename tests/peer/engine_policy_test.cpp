@@ -177,6 +177,15 @@ std::uint32_t admit_all(UploadSlots& slots, std::uint32_t first, std::uint32_t l
     return admitted;
 }
 
+TEST(UploadSlotsTest, a_source_has_places_in_every_substream)
+{
+    UploadSlots slots{true};
+    slots.set_budget(11);
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        EXPECT_EQ(slots.limit(substream), substream < 3 ? 2u : 1u);
+    }
+}
+
 TEST(UploadSlotsTest, a_substream_has_its_share_of_the_places_and_a_quarter_more)
 {
     UploadSlots slots;

@@ -155,6 +155,43 @@ TEST(Swarm, a_source_that_pauses_goes_on_and_so_does_the_picture)
     EXPECT_TRUE(swarm.output_is_exact(viewer));
 }
 
+TEST(Swarm, neighbours_of_no_use_give_way_to_others)
+{
+    VirtualSwarm swarm{18};
+    swarm.add_source({});
+    swarm.run_for(1s);
+    peer::NodeConfig config;
+    config.pex = false; // nobody dials back
+    for (int i = 0; i < 5; ++i) {
+        swarm.introduce(swarm.add_viewer(800ms, std::uint64_t{0}, config)); // give nothing
+    }
+    config.neighbours_target = 2;
+    // It gives nothing either: whom we serve stays.
+    VirtualNode& viewer = swarm.add_viewer(800ms, std::uint64_t{0}, config);
+    swarm.introduce(viewer);
+    swarm.run_for(40s);
+    EXPECT_GT(viewer.log.count<peer::NeighbourClosed>(), 1u);
+    EXPECT_GT(viewer.log.count<peer::NeighbourOpened>(), 3u);
+}
+
+TEST(Swarm, a_full_node_lets_somebody_in_for_one_who_holds_no_place)
+{
+    VirtualSwarm swarm{19};
+    peer::NodeConfig config;
+    config.neighbours_target = 1;
+    config.neighbours_max = 2; // one place for strangers
+    VirtualNode& full = swarm.add_viewer(800ms, std::nullopt, config);
+    VirtualNode& first = swarm.add_viewer();
+    swarm.introduce(first, {full.endpoint});
+    swarm.run_for(1s);
+    VirtualNode& second = swarm.add_viewer();
+    swarm.introduce(second, {full.endpoint});
+    swarm.run_for(1s);
+    EXPECT_EQ(swarm.figures(second).neighbours, 0u) << "the first has only just come";
+    swarm.run_for(20s);
+    EXPECT_GT(second.log.count<peer::NeighbourOpened>(), 0u);
+}
+
 TEST(Swarm, delays_that_are_lies_hurt_nobody)
 {
     VirtualSwarm swarm{17};

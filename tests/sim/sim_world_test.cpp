@@ -102,6 +102,44 @@ TEST(SimBounds, the_planner_stays_above_the_delay_bound_of_equal_uplinks)
     EXPECT_GE(delays.percentile(1.0).value_or(0), std::log2(1000.0));
 }
 
+TEST(SimStream, tells_the_source_s_bytes_from_others)
+{
+    SimStream stream{8, 1024, 4};
+    for (int i = 0; i < 6; ++i) {
+        stream.cut(TimePoint{50ms * i}, i == 0);
+    }
+    Bytes const payload = stream.payload(4);
+    ByteVector bytes(payload.begin(), payload.end());
+    EXPECT_TRUE(stream.matches(4 * 8192, bytes));
+    EXPECT_FALSE(stream.matches(5 * 8192, bytes)) << "another place";
+    bytes.back() ^= 1;
+    EXPECT_FALSE(stream.matches(4 * 8192, bytes));
+    // What an engine writes to the shared memory does not reach the original.
+    stream.room(4, 8192)[0] ^= 1;
+    EXPECT_FALSE(stream.matches(4 * 8192, Bytes{stream.room(4, 8192).get(), 8192}));
+    EXPECT_FALSE(stream.cut_at(1).has_value()) << "forgotten";
+    EXPECT_TRUE(stream.payload(6).empty()) << "not cut";
+}
+
+TEST(SimMeter, units_that_never_came_are_missing)
+{
+    SimStream stream{8, 1024, 1000};
+    TimePoint const start{10s};
+    Meter meter{stream, {start, start + 20s}, start - 5s, 50ms};
+    for (int i = 0; i < 400; ++i) {
+        TimePoint const now = start + 50ms * i;
+        auto const cut = stream.cut(now, false);
+        if (i % 4 != 0) {
+            meter.on_event(now + 100ms, {}, peer::UnitCompleted{cut.unit});
+        }
+    }
+    meter.close(start + 30s, {});
+    EXPECT_EQ(meter.delays().count(), 400u);
+    EXPECT_EQ(meter.delays().missing(), 100u);
+    EXPECT_NEAR(meter.delays().percentile(0.5).value_or(0), 2.0, 0.1);
+    EXPECT_FALSE(meter.delays().percentile(0.9).has_value());
+}
+
 TEST(SimScenario, every_file_of_the_folder_can_be_run)
 {
     std::size_t count = 0;
@@ -170,6 +208,27 @@ TEST(SimWorld, who_vanishes_is_done_without)
     RunResult const result = run(scenario);
     EXPECT_TRUE(result.violations.empty());
     EXPECT_GT(result.group_continuity.at("survivors"), 0.95);
+}
+
+TEST(SimWorld, who_does_not_play_at_the_end_is_told)
+{
+    Scenario scenario = tiny();
+    scenario.seconds = 30;
+    scenario.loss = 1;
+    RunResult const result = run(scenario);
+    ASSERT_EQ(result.violations.size(), 1u);
+    EXPECT_NE(result.violations.front().find("8 viewers"), std::string::npos);
+    EXPECT_EQ(result.never_started, 8u);
+    EXPECT_EQ(result.continuity, 0);
+}
+
+TEST(SimWorld, a_nat_lets_in_only_whom_the_viewer_wrote_to)
+{
+    Scenario scenario = tiny();
+    scenario.loss = 0;
+    EXPECT_EQ(run(scenario).lost, 0u);
+    scenario.nat_symmetric = 1;
+    EXPECT_GT(run(scenario).lost, 0u);
 }
 
 TEST(SimWorld, viewers_come_and_go)
