@@ -65,13 +65,15 @@ private:
         }
     }
 
-    /// A first failure is the user's to mend; later, or where somebody comes to us, we try again.
+    /// A first failure is the user's to mend; later, or where somebody comes to us, we try again. What
+    /// worked once is never given up: even our own port may be busy for a moment when a session
+    /// follows another.
     Next not_opened(OpenError const& error)
     {
         if (error.stopped) {
             return Next::over;
         }
-        bool const try_again = error.may_pass && (options_.input.resumes() || was_open_);
+        bool const try_again = was_open_ || (error.may_pass && options_.input.resumes());
         if (!try_again || options_.input.kind == InputKind::file) {
             emit(SourceFailed{error.sentence});
             return Next::over;

@@ -276,7 +276,7 @@ TEST(IngestLive, UdpWaitsForItsSenderAndResumes)
     }
     ASSERT_TRUE(live.event<SourceWaiting>());
     Process sender{publisher(ts_clip(), "mpegts", address + "?pkt_size=1316")};
-    ASSERT_TRUE(live.event<SourceResumed>());
+    ASSERT_TRUE(live.event<SourceResumed>()) << live.all.failure();
     ASSERT_TRUE(live.pictures(30));
     EXPECT_LT(live.stop(), 1s);
     EXPECT_EQ(live.all.ts.faults, no_faults);
