@@ -65,9 +65,9 @@ private:
         }
     }
 
-    /// A first failure is the user's to mend; later, or where somebody comes to us, we try again. What
-    /// worked once is never given up: even our own port may be busy for a moment when a session
-    /// follows another.
+    /// A first failure is the user's to mend; later, or where somebody comes to us, we try again.
+    /// What worked once is never given up: even our own port may be busy for a moment when a
+    /// session follows another.
     Next not_opened(OpenError const& error)
     {
         if (error.stopped) {
