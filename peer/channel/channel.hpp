@@ -30,10 +30,12 @@ struct ControlQueue {
     std::vector<ChunkRange> cancels;
     std::vector<Endpoint> pex_peers;
     bool pex_request = false;
+    /// HAVEs of units in whose substreams we have places free: they follow an UNCHOKE.
+    std::vector<ChunkRange> offers;
     bool choke = false;
     bool unchoke = false;
 
-    [[nodiscard]] bool empty() const { return haves.empty() && !urgent(); }
+    [[nodiscard]] bool empty() const { return haves.empty() && offers.empty() && !urgent(); }
     /// Something waits that should not wait for company, as HAVEs may.
     [[nodiscard]] bool urgent() const
     {
@@ -101,6 +103,9 @@ struct Channel {
     congestion::RttEstimator rtt;
     Pacer pacer;
     std::uint32_t timeouts_in_a_row = 0;
+    std::uint32_t helped_chunks = 0; ///< that went like new units because it is new
+    bool offers_places = false;      ///< the datagram in hand said UNCHOKE
+    bool probed = false; ///< the newest chunk was sent again, nothing was acknowledged since
     TimePoint acked_at{};
     TimePoint progress{}; ///< last new acknowledgement, or start of the flight
     /// The train that was acknowledged last: the next one is measured against it.

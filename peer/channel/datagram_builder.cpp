@@ -97,10 +97,13 @@ std::vector<wire::Message> DatagramBuilder::waiting(Channel& channel) const
     if (control.choke) {
         messages.emplace_back(wire::Choke{});
     }
-    if (control.unchoke) {
+    for (ChunkRange const& range : control.haves) {
+        messages.emplace_back(wire::Have{range});
+    }
+    if (control.unchoke || !control.offers.empty()) {
         messages.emplace_back(wire::Unchoke{});
     }
-    for (ChunkRange const& range : control.haves) {
+    for (ChunkRange const& range : control.offers) {
         messages.emplace_back(wire::Have{range});
     }
     for (ChunkRange const& range : control.cancels) {

@@ -77,6 +77,22 @@ std::vector<ChunkId> InFlight::take_all()
     return all;
 }
 
+std::optional<ChunkId> InFlight::take_newest()
+{
+    auto const newest =
+        std::max_element(sent_.begin(), sent_.end(), [](auto const& a, auto const& b) {
+            return a.second.number < b.second.number;
+        });
+    if (newest == sent_.end()) {
+        return std::nullopt;
+    }
+    ChunkId const chunk = newest->first;
+    bytes_ -= newest->second.bytes;
+    remember_lost(chunk);
+    sent_.erase(newest);
+    return chunk;
+}
+
 bool InFlight::take(TimePoint now, ChunkId chunk, Duration age_min)
 {
     auto const at = sent_.find(chunk);

@@ -39,6 +39,8 @@ public:
     /// leave the flight. Time decides, not a count of overtaking chunks, as in RACK (RFC 8985):
     /// reordering is common and a needless halving is dear.
     [[nodiscard]] std::vector<ChunkId> take_lost(TimePoint now, Duration patience);
+    /// The chunk that was sent last leaves the flight, to be sent again as a probe.
+    [[nodiscard]] std::optional<ChunkId> take_newest();
     /// Everything leaves the flight: nothing was acknowledged for a whole timeout.
     [[nodiscard]] std::vector<ChunkId> take_all();
     /// One chunk leaves the flight; false if it was not in it or younger than `age_min`.

@@ -28,6 +28,7 @@ void Playout::advance(Inputs const& in, std::vector<PlayoutPiece>& pieces, Playo
         try_start(in, news);
     }
     if (state_ == State::playing) {
+        note_ready(in);
         play(in, pieces, news);
     }
 }
@@ -135,6 +136,7 @@ void Playout::start_at(Inputs const& in, Start const& start, PlayoutNews& news)
     starts_.clear();
     search_since_.reset();
     quiet_since_ = in.now;
+    next_ready_ = start.unit;
     if (!played_before_) {
         counters_.startup = in.now - joined_;
         news.started = start.unit;
@@ -221,15 +223,31 @@ void Playout::note_lateness(Duration late)
     }
 }
 
-/// And comes down slowly: 20 ms for every ten seconds in which nothing was late.
+void Playout::note_ready(Inputs const& in)
+{
+    next_ready_ = std::max(next_ready_, next_out_);
+    for (; in.store.complete(next_ready_); ++next_ready_) {
+        if (auto const due = due_of(in, next_ready_)) {
+            ready_lags_.add(in.now, in.now - (*due - latency_));
+        }
+    }
+}
+
+/// And comes down slowly, to what the worst unit of the last seconds needed and some more: a player
+/// that goes 5 % faster is not heard.
 void Playout::consider_lower_latency(TimePoint now)
 {
-    constexpr Duration period = 10s;
-    if (!automatic_ || now - quiet_since_ < period) {
+    constexpr Duration quiet = 5s;
+    constexpr Duration gap = 1s;
+    constexpr Duration step = 50ms;
+    constexpr Duration reserve_min = 200ms;
+    if (!automatic_ || now - quiet_since_ < quiet || now - lowered_ < gap) {
         return;
     }
-    latency_ = std::max(latency_ - 20ms, latency_min);
-    quiet_since_ = now;
+    lowered_ = now;
+    Duration const needed = ready_lags_.largest(now);
+    Duration const target = std::max(latency_min, needed + std::max(reserve_min, needed / 4));
+    latency_ = std::max(latency_ - step, std::min(latency_, target));
 }
 
 void Playout::wait_for(Inputs const& in, TimePoint due, PlayoutNews& news)

@@ -4,6 +4,7 @@
 #include "peer/content/live_store.hpp"
 #include "peer/playout/latency_samples.hpp"
 #include "peer/playout/random_access_finder.hpp"
+#include "peer/playout/ready_lags.hpp"
 #include "protocol/base/time.hpp"
 
 #include <optional>
@@ -101,6 +102,7 @@ private:
     void hand_out(Inputs const& in, StoredUnit const& unit, std::vector<PlayoutPiece>& pieces);
     void count_due(Inputs const& in, UnitIndex unit);
     void note_lateness(Duration late);
+    void note_ready(Inputs const& in);
     void consider_lower_latency(TimePoint now);
     void wait_for(Inputs const& in, TimePoint due, PlayoutNews& news);
     [[nodiscard]] std::optional<TimePoint> due_of(Inputs const& in, UnitIndex unit) const;
@@ -126,7 +128,10 @@ private:
     std::optional<TimePoint> stalled_since_;
     std::optional<TimePoint> deadline_;
 
+    UnitIndex next_ready_ = 0; ///< first unit from `next_out_` on that is not whole
+    ReadyLags ready_lags_;
     TimePoint quiet_since_{}; ///< nothing was late since then
+    TimePoint lowered_{};
 
     Counters counters_;
     LatencySamples latencies_;

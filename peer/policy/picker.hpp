@@ -19,6 +19,7 @@ struct ParentView {
     Duration rtt{};
     std::uint32_t outstanding_chunks = 0; ///< pulled and not arrived
     double bytes_per_second = 0;          ///< measured, 0 = unknown
+    TimePoint heard{};                    ///< when any datagram came from it
 };
 
 /// What a picker may know about its swarm.
@@ -37,6 +38,8 @@ public:
     [[nodiscard]] virtual TimePoint expected(UnitIndex unit) const = 0;
     /// When the first sign of the unit was seen; nullopt for units that do not exist yet.
     [[nodiscard]] virtual std::optional<TimePoint> first_sign(UnitIndex unit) const = 0;
+    /// Substreams that we can pass on, over all children.
+    [[nodiscard]] virtual std::uint32_t places() const = 0;
     /// When the playout needs the unit; nullopt while unknown.
     [[nodiscard]] virtual std::optional<TimePoint> due(UnitIndex unit) const = 0;
 };
@@ -63,14 +66,16 @@ class Picker {
 public:
     virtual ~Picker() = default;
 
-    /// `parent` announced the unit.
-    virtual void on_announced(TimePoint now, PeerKey parent, UnitIndex unit,
+    /// `parent` announced the unit; `offered` = it has a place free in the unit's substream.
+    virtual void on_announced(TimePoint now, PeerKey parent, UnitIndex unit, bool offered,
                               PickerView const& view) = 0;
     /// `parent` announced it once more: the answer of one who has no place in its substream.
     virtual void on_repeated(TimePoint now, PeerKey parent, UnitIndex unit,
                              PickerView const& view) = 0;
     /// A verified chunk came.
     virtual void on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) = 0;
+    /// A chunk came that cannot be verified yet: a datagram with hashes is late or lost.
+    virtual void on_pending(TimePoint now, PeerKey from, UnitIndex unit) = 0;
     /// The unit is whole.
     virtual void on_complete(TimePoint now, UnitIndex unit, PickerView const& view) = 0;
     virtual void on_parent_gone(PeerKey parent) = 0;

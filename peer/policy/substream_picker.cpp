@@ -8,12 +8,14 @@ namespace {
 
 /// A parent of which nothing is known yet.
 constexpr Duration lag_unknown = 200ms;
+/// What comes later was fetched late, which says little about the next unit.
+constexpr Duration lag_max = 1500ms;
 /// What a neighbour's silence about one substream counts against its word about the others.
 constexpr Duration lag_guessed = 20ms;
 /// Each substream that a parent feeds already counts that much against it, to spread them.
 constexpr Duration lag_per_fed = 5ms;
 /// A rate that is assumed while none was measured, bytes per second.
-constexpr double rate_unknown = 500e3;
+constexpr double rate_unknown = 100e3;
 constexpr Duration retry_gap = 100ms;
 
 } // namespace
@@ -62,7 +64,9 @@ void SubstreamPicker::open_units(TimePoint now, PickerView const& view)
         if (substream.parent && unit >= substream.asked_from && unit < substream.asked_until) {
             Lag const lag = usual_lag(*substream.parent, substream_of(unit));
             state.parent = substream.parent;
-            state.check = view.expected(unit) + lag.mean + lag.deviation * 4 + config_.patience;
+            state.check =
+                view.expected(unit) +
+                std::min(lag.mean + lag.deviation * 4 + config_.patience, config_.wait_max);
         }
         units_.push_back(state);
         if (state.open) {
@@ -71,30 +75,24 @@ void SubstreamPicker::open_units(TimePoint now, PickerView const& view)
     }
 }
 
-void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit,
+void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit, bool offered,
                                    PickerView const& view)
 {
     open_units(now, view);
     note_lag(now, parent, unit, view);
-    parents_[parent].announced[substream_of(unit)] = now;
-    parents_[parent].heard = now;
-    // A child never hears of the units of a substream in which it has a place.
-    Substream const& mine = substreams_[substream_of(unit)];
-    bool const refused = mine.parent == parent && !mine.confirmed && mine.asked_until > 0 &&
-                         now - mine.asked_at >= round_trip(view, parent) * 3 / 4;
-    if (refused) {
-        refuse(now, parent, substream_of(unit));
-        next_check_ = now;
+    if (offered) {
+        parents_[parent].announced[substream_of(unit)] = now;
     }
+    on_no_place(now, parent, unit, view);
     UnitState* const state = state_of(unit);
     if (state == nullptr || !state->open) {
         return;
     }
     if (state->parent == parent && !state->started && !state->pull) {
-        if (mine.parent == parent && mine.confirmed) {
-            refuse(now, parent, substream_of(unit));
-        }
         state->parent.reset();
+    }
+    if (state->subscribed == parent) {
+        state->subscribed.reset();
     }
     if (!state->parent) {
         state->check = now;
@@ -105,19 +103,41 @@ void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit
 void SubstreamPicker::on_repeated(TimePoint now, PeerKey parent, UnitIndex unit,
                                   PickerView const& view)
 {
-    Substream const& mine = substreams_[substream_of(unit)];
-    if (mine.parent == parent && !mine.confirmed &&
-        now - mine.asked_at >= round_trip(view, parent) * 3 / 4) {
-        refuse(now, parent, substream_of(unit));
+    on_no_place(now, parent, unit, view);
+}
+
+/// A child never hears of the units of a substream in which it has a place: `parent` refuses, or
+/// gives notice to one that it serves.
+void SubstreamPicker::on_no_place(TimePoint now, PeerKey parent, UnitIndex unit,
+                                  PickerView const& view)
+{
+    std::uint32_t const number = substream_of(unit);
+    Substream& mine = substreams_[number];
+    Duration const answer = round_trip(view, parent) * 3 / 4;
+    if (mine.rival == parent && now - mine.rival_at >= answer) {
+        refuse(now, parent, number);
         next_check_ = now;
+        return;
     }
+    if (mine.parent != parent || mine.asked_until == 0 || now - mine.asked_at < answer) {
+        return;
+    }
+    UnitState const* const state = state_of(unit);
+    bool const withheld = state != nullptr && state->open && !state->started;
+    if (mine.confirmed && !(mine.notice && withheld)) {
+        block(now, parent, number);
+        mine.notice = true;
+        mine.next_try = now;
+    } else {
+        refuse(now, parent, number);
+    }
+    next_check_ = now;
 }
 
 void SubstreamPicker::on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view)
 {
     open_units(now, view);
     UnitState* const state = state_of(unit);
-    parents_[from].heard = now;
     if (state == nullptr || !state->open) {
         return;
     }
@@ -129,8 +149,24 @@ void SubstreamPicker::on_chunk(TimePoint now, PeerKey from, UnitIndex unit, Pick
             withdrawals_.push_back({*state->parent, unit});
         }
         state->parent = from;
-        if (!state->pull) {
+        if (state->subscribed == from) {
+            state->subscribed.reset();
+            state->pull = false;
+        } else if (!state->pull) {
             adopt(from, unit, view);
+        }
+    }
+    if (state->subscribed) {
+        withdrawals_.push_back({*state->subscribed, unit});
+        state->subscribed.reset();
+    }
+    Substream& substream = substreams_[substream_of(unit)];
+    if (!state->started && substream.rival && substream.rival != from &&
+        unit >= substream.rival_from) {
+        // The race for this unit is over. Who is not faster is no better parent.
+        withdrawals_.push_back({*substream.rival, unit});
+        if (!substream.notice) {
+            refuse(now, *substream.rival, substream_of(unit));
         }
     }
     if (!state->started && !state->pull) {
@@ -151,13 +187,34 @@ void SubstreamPicker::on_chunk(TimePoint now, PeerKey from, UnitIndex unit, Pick
     next_check_ = std::min(next_check_, state->check);
 }
 
+/// Its first datagrams were lost: asked again, the parent sends them at once. Anybody can send such
+/// a chunk, so nothing else follows from it.
+void SubstreamPicker::on_pending(TimePoint now, PeerKey from, UnitIndex unit)
+{
+    UnitState* const state = state_of(unit);
+    if (state == nullptr || !state->open || state->parent != from) {
+        return;
+    }
+    state->started = true;
+    state->progress = now;
+    state->check = now + config_.stall;
+    next_check_ = std::min(next_check_, state->check);
+}
+
 /// Somebody pushed a unit unasked and was faster than the parent of its substream: it takes over.
 void SubstreamPicker::adopt(PeerKey parent, UnitIndex unit, PickerView const& view)
 {
     Substream& mine = substreams_[substream_of(unit)];
     UnitIndex const from = next_of(substream_of(unit), view.edge() + 1);
-    withdraw_from(from, substream_of(unit));
-    mine.previous = std::exchange(mine.parent, parent);
+    if (mine.parent) {
+        withdraw_from(*mine.parent, from, substream_of(unit));
+    }
+    if (mine.rival == parent) {
+        mine.rival.reset();
+        improve_gap_ = Duration::zero();
+    }
+    mine.parent = parent;
+    mine.notice = false;
     mine.asked_from = from;
     mine.asked_until = 0;
     mine.confirmed = true;
@@ -188,8 +245,8 @@ void SubstreamPicker::on_parent_gone(PeerKey parent)
         if (substream.parent == parent) {
             unsubscribe(substream);
         }
-        if (substream.previous == parent) {
-            substream.previous.reset();
+        if (substream.rival == parent) {
+            substream.rival.reset();
         }
     }
     next_check_ = TimePoint{};
@@ -218,7 +275,7 @@ std::uint32_t SubstreamPicker::orphans() const
 {
     return static_cast<std::uint32_t>(
         std::count_if(substreams_.begin(), substreams_.end(),
-                      [](Substream const& s) { return !s.parent || !s.confirmed; }));
+                      [](Substream const& s) { return !s.parent || !s.confirmed || s.notice; }));
 }
 
 void SubstreamPicker::note_lag(TimePoint now, PeerKey parent, UnitIndex unit,
@@ -232,7 +289,7 @@ void SubstreamPicker::note_lag(TimePoint now, PeerKey parent, UnitIndex unit,
     if (expected < state.since) {
         return; // it had the unit before we knew it
     }
-    Duration const lag = std::max<Duration>(now - expected, Duration::zero());
+    Duration const lag = std::clamp<Duration>(now - expected, Duration::zero(), lag_max);
     state.lag[substream_of(unit)].note(lag);
     state.any.note(lag);
 }
@@ -249,10 +306,11 @@ SubstreamPicker::Lag SubstreamPicker::usual_lag(PeerKey parent, std::uint32_t su
     return {true, at->second.any.mean + lag_guessed, at->second.any.deviation};
 }
 
-void SubstreamPicker::note_miss(TimePoint now, PeerKey parent, std::uint32_t substream)
+void SubstreamPicker::note_miss(TimePoint now, ParentView const& view, std::uint32_t substream)
 {
+    PeerKey const parent = view.key;
     ParentState& state = parents_[parent];
-    if (now - state.heard > config_.silent_max) {
+    if (now - view.heard > config_.silent_max) {
         for (std::uint32_t fed = 0; fed < substreams; ++fed) {
             if (substreams_[fed].parent == parent) {
                 refuse(now, parent, fed);
@@ -266,8 +324,7 @@ void SubstreamPicker::note_miss(TimePoint now, PeerKey parent, std::uint32_t sub
     }
 }
 
-/// The parent has no place in the substream, or fails in it.
-void SubstreamPicker::refuse(TimePoint now, PeerKey parent, std::uint32_t substream)
+void SubstreamPicker::block(TimePoint now, PeerKey parent, std::uint32_t substream)
 {
     ParentState& state = parents_[parent];
     std::uint8_t& refusals = state.refusals[substream];
@@ -277,33 +334,40 @@ void SubstreamPicker::refuse(TimePoint now, PeerKey parent, std::uint32_t substr
     state.blocked_until[substream] = now + block + Duration{rng_.between(0, block.count())};
     state.refused_at[substream] = now;
     state.announced[substream] = TimePoint{};
+}
+
+/// The parent has no place in the substream, or fails in it.
+void SubstreamPicker::refuse(TimePoint now, PeerKey parent, std::uint32_t substream)
+{
+    block(now, parent, substream);
     Substream& mine = substreams_[substream];
+    if (mine.rival == parent) {
+        withdraw_from(parent, first_ + units_.size(), substream);
+        mine.rival.reset();
+    }
     if (mine.parent == parent) {
-        auto const back = mine.previous;
-        withdraw_from(first_ + units_.size(), substream);
+        withdraw_from(parent, first_ + units_.size(), substream);
         unsubscribe(mine);
-        mine.parent = back; // it may still keep our place
-        mine.confirmed = false;
     }
 }
 
 /// The parent need not keep the substream's units from `unit` on for us.
-void SubstreamPicker::withdraw_from(UnitIndex unit, std::uint32_t substream)
+void SubstreamPicker::withdraw_from(PeerKey parent, UnitIndex unit, std::uint32_t substream)
 {
     Substream const& mine = substreams_[substream];
-    UnitIndex next = next_of(substream, std::max(unit, mine.asked_from));
-    for (; mine.parent && next < mine.asked_until; next += substreams) {
-        withdrawals_.push_back({*mine.parent, next});
+    UnitIndex const reach = mine.parent == parent ? mine.asked_until : unit + 2 * substreams;
+    for (UnitIndex next = next_of(substream, unit); next < reach; next += substreams) {
+        withdrawals_.push_back({parent, next});
     }
 }
 
 void SubstreamPicker::unsubscribe(Substream& substream)
 {
     substream.parent.reset();
-    substream.previous.reset();
     substream.asked_from = 0;
     substream.asked_until = 0;
     substream.confirmed = false;
+    substream.notice = false;
     substream.next_try = TimePoint{};
     next_check_ = TimePoint{};
 }
@@ -324,6 +388,7 @@ Duration SubstreamPicker::round_trip(PickerView const& view, PeerKey parent) con
 
 void SubstreamPicker::plan(TimePoint now, PickerView const& view, Plan& plan)
 {
+    planned_.clear();
     open_units(now, view);
     next_check_ = now + 1s;
     subscribe(now, view, plan);
@@ -359,6 +424,19 @@ void SubstreamPicker::subscribe(TimePoint now, PickerView const& view, Plan& pla
         if (silent) {
             refuse(now, *mine.parent, number);
         }
+        if (mine.rival && now - mine.rival_at > config_.trial_max) {
+            refuse(now, *mine.rival, number);
+        }
+        if (mine.parent && mine.notice && !mine.rival) {
+            if (now >= mine.next_try) {
+                auto const other = best_parent(now, view, number);
+                if (other && other != mine.parent) {
+                    challenge(now, view, plan, number, *other);
+                }
+                mine.next_try = now + retry_gap + Duration{rng_.between(0, retry_gap.count())};
+            }
+            next_check_ = std::min(next_check_, mine.next_try);
+        }
         if (!mine.parent && now >= mine.next_try) {
             mine.parent = best_parent(now, view, number);
             mine.next_try = now + retry_gap + Duration{rng_.between(0, retry_gap.count())};
@@ -373,6 +451,14 @@ void SubstreamPicker::subscribe(TimePoint now, PickerView const& view, Plan& pla
         auto const low =
             mine.confirmed ? config_.horizon_units_min : config_.horizon_units_trial / 2;
         auto const high = mine.confirmed ? config_.horizon_units_max : config_.horizon_units_trial;
+        if (mine.again_at <= now) {
+            mine.again_at = TimePoint::max();
+            UnitIndex const from = next_of(number, std::max(next, mine.again_from));
+            for (UnitIndex unit = from; unit < mine.asked_until; unit += substreams) {
+                plan.asks.push_back({*mine.parent, unit, view.missing(unit)});
+            }
+        }
+        next_check_ = std::min(next_check_, mine.again_at);
         if (mine.asked_until > edge + low) {
             continue;
         }
@@ -385,6 +471,9 @@ void SubstreamPicker::subscribe(TimePoint now, PickerView const& view, Plan& pla
             plan.asks.push_back({*mine.parent, unit, view.missing(unit)});
             mine.asked_until = unit + 1;
         }
+        mine.again_from = from;
+        mine.again_at = now + config_.repeat;
+        next_check_ = std::min(next_check_, mine.again_at);
     }
 }
 
@@ -448,43 +537,58 @@ void SubstreamPicker::improve(TimePoint now, PickerView const& view, Plan& plan)
     if (now < next_improvement_) {
         return;
     }
-    next_improvement_ =
-        now + config_.improve_gap + Duration{rng_.between(0, config_.improve_gap.count())};
+    next_improvement_ = now + config_.improve_gap;
     std::optional<std::uint32_t> worst;
-    Duration worst_gain = config_.improve_gain;
     std::optional<PeerKey> better;
+    Duration worst_gain = config_.improve_gain;
+    bool const climbs = view.places() >= config_.climb_places;
     for (std::uint32_t number = 0; number < substreams; ++number) {
         Substream const& mine = substreams_[number];
-        if (!mine.parent || !mine.own.known) {
+        if (!mine.parent || !mine.confirmed || mine.rival) {
             continue;
         }
-        auto const candidate = best_parent(now, view, number);
-        if (!candidate || candidate == mine.parent) {
-            continue;
-        }
-        Duration const gain =
-            usual_lag(*mine.parent, number).mean - usual_lag(*candidate, number).mean;
-        if (gain > worst_gain) {
-            worst = number;
-            worst_gain = gain;
-            better = candidate;
+        Duration const own = usual_lag(*mine.parent, number).mean;
+        for (ParentView const& parent : view.parents()) {
+            auto const at = parents_.find(parent.key);
+            bool const candidate = parent.usable && parent.key != *mine.parent &&
+                                   at != parents_.end() && at->second.lag[number].known &&
+                                   !blocked(now, parent.key, number);
+            if (!candidate) {
+                continue;
+            }
+            bool const offered = offers(now, parent.key, number);
+            Duration const gain = own - at->second.lag[number].mean;
+            if ((offered || (climbs && gain > config_.climb_gain)) && gain > worst_gain) {
+                worst = number;
+                worst_gain = gain;
+                better = parent.key;
+            }
         }
     }
     if (!worst) {
         return;
     }
-    Substream& mine = substreams_[*worst];
-    UnitIndex const from = next_of(*worst, view.edge() + substreams);
-    withdraw_from(from, *worst);
-    mine.previous = mine.parent;
-    mine.parent = better;
-    mine.asked_from = from;
-    mine.asked_until = from;
-    mine.asked_at = now;
-    mine.confirmed = false;
+    // An attempt costs a unit twice: they become rare while they lead nowhere.
+    improve_gap_ =
+        std::min(std::max(config_.improve_gap, improve_gap_ * 2), config_.improve_gap_max);
+    next_improvement_ = now + improve_gap_ + Duration{rng_.between(0, improve_gap_.count())};
+    challenge(now, view, plan, *worst, *better);
+}
+
+/// Another parent is asked for the next units as well. Whose first chunk is here first goes on.
+void SubstreamPicker::challenge(TimePoint now, PickerView const& view, Plan& plan,
+                                std::uint32_t substream, PeerKey rival)
+{
+    Substream& mine = substreams_[substream];
+    if (mine.rival) {
+        withdraw_from(*mine.rival, first_ + units_.size(), substream);
+    }
+    mine.rival = rival;
+    mine.rival_at = now;
+    UnitIndex const from = next_of(substream, view.edge() + 1);
+    mine.rival_from = from;
     for (UnitIndex unit = from; unit <= view.edge() + 2 * substreams; unit += substreams) {
-        plan.asks.push_back({*mine.parent, unit, view.missing(unit)});
-        mine.asked_until = unit + 1;
+        plan.asks.push_back({rival, unit, view.missing(unit)});
     }
 }
 
@@ -524,7 +628,9 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
     // Others have it and the parent does not: that is its fault. If nobody has it, it is late for
     // everybody.
     if (parent && state.parent && !state.started && !state.pull && parent != state.parent) {
-        note_miss(now, *state.parent, substream_of(unit));
+        if (ParentView const* const late = usable(view, *state.parent)) {
+            note_miss(now, *late, substream_of(unit));
+        }
     }
     if (!parent && !too_many && !state.parent) {
         parent = likely_holder(now, view, unit);
@@ -544,12 +650,16 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
         return;
     }
     if (state.parent && state.parent != parent) {
-        plan.withdrawals.push_back({*state.parent, unit});
+        if (!state.pull) {
+            state.subscribed = state.parent;
+        } else {
+            plan.withdrawals.push_back({*state.parent, unit});
+        }
     }
     ParentView const& view_of = *usable(view, *parent);
     double const rate = view_of.bytes_per_second > 0 ? view_of.bytes_per_second : rate_unknown;
     Duration const queue{static_cast<std::int64_t>(
-        std::min(static_cast<double>(view_of.outstanding_chunks) * 1024e6 / rate, 300e3))};
+        std::min(static_cast<double>(outstanding(view_of)) * 1024e6 / rate, 300e3))};
     state.parent = parent;
     state.pull = true;
     state.started = false;
@@ -558,6 +668,14 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
                   std::min(config_.pull_patience, config_.pull_patience_near + view_of.rtt * 3);
     ChunkMask const held = view.held_by(*parent, unit) & view.missing(unit);
     plan.asks.push_back({*parent, unit, held != 0 ? held : view.missing(unit)});
+    planned_[*parent] += static_cast<std::uint32_t>(std::popcount(plan.asks.back().chunks));
+}
+
+/// Chunks that were pulled from the parent and did not arrive, those of the running plan included.
+std::uint32_t SubstreamPicker::outstanding(ParentView const& parent) const
+{
+    auto const planned = planned_.find(parent.key);
+    return parent.outstanding_chunks + (planned != planned_.end() ? planned->second : 0);
 }
 
 /// Among those who hold some of what is missing, the one whose delivery would be complete first.
@@ -577,7 +695,7 @@ std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& 
         }
         double const rate = parent.bytes_per_second > 0 ? parent.bytes_per_second : rate_unknown;
         double cost = static_cast<double>(parent.rtt.count()) +
-                      static_cast<double>(parent.outstanding_chunks) * 1024e6 / rate +
+                      static_cast<double>(outstanding(parent)) * 1024e6 / rate +
                       static_cast<double>(rng_.between(0, 5000));
         // Who holds a part only has to be followed by another request.
         cost += 100e3 * std::popcount(missing & ~held) / std::popcount(missing);

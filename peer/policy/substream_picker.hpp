@@ -18,7 +18,11 @@ struct SubstreamPickerConfig {
     std::uint32_t horizon_units_trial = 16;
     /// A unit that its parent did not begin that long after it usually does, beside four mean
     /// deviations, is fetched elsewhere.
-    Duration patience = std::chrono::milliseconds{40};
+    Duration patience = std::chrono::milliseconds{150};
+    /// A subscription is said twice, so far apart: a lost REQUEST would cost several units.
+    Duration repeat = std::chrono::milliseconds{300};
+    /// However late a parent usually is, its units are waited for no longer than that.
+    Duration wait_max = std::chrono::milliseconds{1200};
     /// A unit that began and then stood still for that long is asked again. Covers reordering and
     /// the pace of a slow uplink.
     Duration stall = std::chrono::milliseconds{35};
@@ -41,7 +45,7 @@ struct SubstreamPickerConfig {
     /// A refusal that recent counts more than an offer.
     Duration refusal_fresh = std::chrono::milliseconds{500};
     /// What the lack of such an offer counts against a parent.
-    Duration no_offer_handicap = std::chrono::milliseconds{150};
+    Duration no_offer_handicap = std::chrono::milliseconds{1000};
     /// How long a parent that refused or failed a substream is not asked for it again; doubles with
     /// every refusal in a row, random within [1, 2] x this.
     Duration block = std::chrono::milliseconds{700};
@@ -53,17 +57,22 @@ struct SubstreamPickerConfig {
     /// and serves the rest, instead of all of them at once overloading the source.
     Duration source_hold_off = std::chrono::milliseconds{80};
     /// Units in a row that a parent did not begin, without saying no, before it is given up.
-    std::uint32_t misses_max = 2;
+    std::uint32_t misses_max = 3;
     /// A parent that misses a unit and said nothing at all for that long is gone: all its
     /// substreams look for others.
-    Duration silent_max = std::chrono::milliseconds{500};
+    Duration silent_max = std::chrono::milliseconds{1200};
     /// A missing unit that is due within this time is asked of anybody.
     Duration urgent = std::chrono::milliseconds{250};
     /// A unit nobody announced is asked of the source after this: announcements get lost.
     Duration silence = std::chrono::milliseconds{300};
     /// One substream at a time moves to a parent that had its units earlier by at least `gain`.
-    Duration improve_gap = std::chrono::seconds{3};
-    Duration improve_gain = std::chrono::milliseconds{120};
+    Duration improve_gap = std::chrono::seconds{2};
+    /// Who can pass that much on, two streams, also asks full parents: the place of a child that
+    /// passes less on is worth more with it.
+    std::uint32_t climb_places = 2 * substreams;
+    Duration climb_gain = std::chrono::milliseconds{150};
+    Duration improve_gap_max = std::chrono::seconds{40};
+    Duration improve_gain = std::chrono::milliseconds{60};
 };
 
 /// Subscribed push first, receiver-driven pull for repair (design §5.3, §5.4; GridMedia's
@@ -78,11 +87,12 @@ public:
         : config_(config), rng_(rng), salt_(rng_.next())
     {}
 
-    void on_announced(TimePoint now, PeerKey parent, UnitIndex unit,
+    void on_announced(TimePoint now, PeerKey parent, UnitIndex unit, bool offered,
                       PickerView const& view) override;
     void on_repeated(TimePoint now, PeerKey parent, UnitIndex unit,
                      PickerView const& view) override;
     void on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) override;
+    void on_pending(TimePoint now, PeerKey from, UnitIndex unit) override;
     void on_complete(TimePoint now, UnitIndex unit, PickerView const& view) override;
     void on_parent_gone(PeerKey parent) override;
     void plan(TimePoint now, PickerView const& view, Plan& plan) override;
@@ -99,6 +109,9 @@ private:
     struct UnitState {
         bool open = false;
         std::optional<PeerKey> parent;
+        /// The parent of its substream, while somebody else is asked as well: whatever it gets late
+        /// it passes on to all its children.
+        std::optional<PeerKey> subscribed;
         bool started = false; ///< the parent sent some chunk of it
         bool pull = false;    ///< asked when it existed
         std::uint8_t tries = 0;
@@ -120,15 +133,19 @@ private:
         std::array<TimePoint, substreams> refused_at{};
         std::array<std::uint8_t, substreams> refusals{};
         std::array<std::uint8_t, substreams> misses{};
-        TimePoint heard{};                             ///< when anything came from it
         std::array<TimePoint, substreams> announced{}; ///< when it last announced a unit
     };
     struct Substream {
         std::optional<PeerKey> parent;
         UnitIndex asked_from = 0; ///< units in [from, until) are requested from the parent
         UnitIndex asked_until = 0;
-        std::optional<PeerKey> previous; ///< parent before the last move
-        bool confirmed = false;          ///< the parent has pushed something
+        std::optional<PeerKey> rival; ///< asked for the next units too: it may be earlier
+        TimePoint rival_at{};
+        UnitIndex rival_from = 0;
+        UnitIndex again_from = 0; ///< units from here on are asked for once more at `again_at`
+        TimePoint again_at = TimePoint::max();
+        bool notice = false;    ///< the parent goes on for a little while only
+        bool confirmed = false; ///< the parent has pushed something
         TimePoint next_try{};
         TimePoint pushed_at{}; ///< when a unit was last begun by its parent
         TimePoint asked_at{};  ///< when the parent was asked first
@@ -142,9 +159,13 @@ private:
     void adopt(PeerKey parent, UnitIndex unit, PickerView const& view);
     void note_lag(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view);
     [[nodiscard]] Lag usual_lag(PeerKey parent, std::uint32_t substream) const;
-    void note_miss(TimePoint now, PeerKey parent, std::uint32_t substream);
+    void note_miss(TimePoint now, ParentView const& parent, std::uint32_t substream);
+    void block(TimePoint now, PeerKey parent, std::uint32_t substream);
     void refuse(TimePoint now, PeerKey parent, std::uint32_t substream);
-    void withdraw_from(UnitIndex unit, std::uint32_t substream);
+    void on_no_place(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view);
+    void challenge(TimePoint now, PickerView const& view, Plan& plan, std::uint32_t substream,
+                   PeerKey rival);
+    void withdraw_from(PeerKey parent, UnitIndex unit, std::uint32_t substream);
     void unsubscribe(Substream& substream);
     [[nodiscard]] bool blocked(TimePoint now, PeerKey parent, std::uint32_t substream) const;
     [[nodiscard]] std::optional<PeerKey> likely_holder(TimePoint now, PickerView const& view,
@@ -161,6 +182,7 @@ private:
     void improve(TimePoint now, PickerView const& view, Plan& plan);
     void examine(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit,
                  UnitState& state);
+    [[nodiscard]] std::uint32_t outstanding(ParentView const& parent) const;
     void pull(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit, UnitState& state);
 
     SubstreamPickerConfig config_;
@@ -168,10 +190,12 @@ private:
     std::uint64_t salt_; ///< spreads hold-offs over the nodes of a swarm
     TimePoint next_check_{};
     TimePoint next_improvement_{};
+    Duration improve_gap_{};              ///< grows while attempts fail
     std::vector<Withdrawal> withdrawals_; ///< for the next plan; one per unit at most
     UnitIndex first_ = 0;                 ///< of `units_`
     std::deque<UnitState> units_;
     std::map<PeerKey, ParentState> parents_;
+    std::map<PeerKey, std::uint32_t> planned_; ///< chunks that the running plan pulls
     std::array<Substream, substreams> substreams_{};
 };
 

@@ -4,7 +4,7 @@
 
 namespace ppsp::peer {
 
-void UploadSlots::set_budget(std::uint32_t places)
+void UploadSlots::set_budget(TimePoint now, std::uint32_t places)
 {
     budget_ = std::min(places, places_max);
     while (taken() > budget_) {
@@ -12,9 +12,12 @@ void UploadSlots::set_budget(std::uint32_t places)
         auto const fullest =
             std::max_element(children_.begin(), children_.end(),
                              [](auto const& a, auto const& b) { return a.size() < b.size(); });
-        fullest->erase(
+        auto const least =
             std::min_element(fullest->begin(), fullest->end(),
-                             [](Child const& a, Child const& b) { return a.rank < b.rank; }));
+                             [](Child const& a, Child const& b) { return a.rank < b.rank; });
+        give_notice(now, least->peer,
+                    static_cast<std::uint32_t>(std::distance(children_.begin(), fullest)));
+        fullest->erase(least);
     }
 }
 
@@ -33,9 +36,53 @@ bool UploadSlots::admit(TimePoint now, PeerKey peer, std::uint32_t substream, do
     }
     if (taken() < budget_ && children.size() < limit(substream)) {
         children.push_back({peer, now, rank});
+        std::erase_if(leavers_, [&](Leaver const& leaver) {
+            return leaver.peer == peer && leaver.substream == substream;
+        });
         return true;
     }
-    return preempt(now, peer, substream, rank);
+    std::erase_if(leavers_, [now](Leaver const& leaver) { return leaver.until <= now; });
+    return leaves(peer, substream) || even_out(now, peer, substream, rank) ||
+           preempt(now, peer, substream, rank);
+}
+
+/// A substream with less than its share takes a place from the one with most, so that none of them
+/// runs out of parents while others have many.
+bool UploadSlots::even_out(TimePoint now, PeerKey peer, std::uint32_t substream, double rank)
+{
+    auto& children = children_[substream];
+    auto const fullest =
+        std::max_element(children_.begin(), children_.end(),
+                         [](auto const& a, auto const& b) { return a.size() < b.size(); });
+    if (spread_ || fullest->size() < children.size() + 2 ||
+        now - last_preemption_ < preemption_gap) {
+        return false;
+    }
+    auto const least =
+        std::min_element(fullest->begin(), fullest->end(),
+                         [](Child const& a, Child const& b) { return a.rank < b.rank; });
+    give_notice(now, least->peer,
+                static_cast<std::uint32_t>(std::distance(children_.begin(), fullest)));
+    fullest->erase(least);
+    children.push_back({peer, now, rank});
+    last_preemption_ = now;
+    return true;
+}
+
+void UploadSlots::give_notice(TimePoint now, PeerKey peer, std::uint32_t substream)
+{
+    if (leavers_.size() >= leavers_max) {
+        leavers_.erase(leavers_.begin());
+    }
+    leavers_.push_back({peer, substream, now + grace});
+    notices_.push_back({peer, substream});
+}
+
+bool UploadSlots::leaves(PeerKey peer, std::uint64_t substream) const
+{
+    return std::any_of(leavers_.begin(), leavers_.end(), [&](Leaver const& leaver) {
+        return leaver.peer == peer && leaver.substream == substream;
+    });
 }
 
 bool UploadSlots::holds(PeerKey peer, std::uint64_t substream) const
@@ -43,6 +90,11 @@ bool UploadSlots::holds(PeerKey peer, std::uint64_t substream) const
     auto const& children = children_[substream];
     return std::any_of(children.begin(), children.end(),
                        [peer](Child const& child) { return child.peer == peer; });
+}
+
+bool UploadSlots::serves(PeerKey peer, std::uint64_t substream) const
+{
+    return holds(peer, substream) || leaves(peer, substream);
 }
 
 void UploadSlots::forget_idle(TimePoint now)
@@ -57,11 +109,15 @@ void UploadSlots::release(PeerKey peer)
     for (auto& children : children_) {
         std::erase_if(children, [peer](Child const& child) { return child.peer == peer; });
     }
+    std::erase_if(leavers_, [peer](Leaver const& leaver) { return leaver.peer == peer; });
 }
 
 void UploadSlots::release(PeerKey peer, std::uint32_t substream)
 {
     std::erase_if(children_[substream], [peer](Child const& child) { return child.peer == peer; });
+    std::erase_if(leavers_, [&](Leaver const& leaver) {
+        return leaver.peer == peer && leaver.substream == substream;
+    });
 }
 
 std::uint32_t UploadSlots::taken() const
@@ -133,7 +189,9 @@ bool UploadSlots::preempt(TimePoint now, PeerKey peer, std::uint32_t substream, 
     if (!earned && !spread) {
         return false;
     }
-    *(earned ? least : richest) = {peer, now, rank};
+    Child& loser = *(earned ? least : richest);
+    give_notice(now, loser.peer, substream);
+    loser = {peer, now, rank};
     last_preemption_ = now;
     return true;
 }

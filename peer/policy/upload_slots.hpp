@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace ppsp::peer {
@@ -24,29 +25,42 @@ public:
     static constexpr Duration idle_max = std::chrono::milliseconds{1500};
     /// At most one child per that time loses its place to another.
     static constexpr Duration preemption_gap = std::chrono::milliseconds{700};
+    /// A child that lost its place is served on for that long, three units of its substream: it
+    /// finds another parent before it misses anything, and so do those behind it.
+    static constexpr Duration grace = std::chrono::milliseconds{1300};
     /// How much more than a child somebody must pass on to take its place: places should not
     /// change hands over what a few receipts more or less say.
-    static constexpr double preemption_gain = 2.0;
+    static constexpr double preemption_gain = 3.0;
     /// Most places, whatever the uplink: what 60 neighbours can use.
     static constexpr std::uint32_t places_max = 60 * substreams;
+    /// Children without a place that are still served: the longest one gives way.
+    static constexpr std::size_t leavers_max = 64;
 
     /// With `spread` places among equals go to different neighbours: a source's first copies.
     explicit UploadSlots(bool spread = false) : spread_(spread) {}
 
     /// Places over all substreams: uplink / rate of one substream.
-    void set_budget(std::uint32_t places);
+    void set_budget(TimePoint now, std::uint32_t places);
     [[nodiscard]] std::uint32_t budget() const { return budget_; }
     /// Whether a unit of the substream is pushed to `peer`; takes or keeps a place if so. `rank`
     /// says how much the peer passes on, in any unit.
     [[nodiscard]] bool admit(TimePoint now, PeerKey peer, std::uint32_t substream, double rank);
     /// Whether the neighbour has a place in the substream.
     [[nodiscard]] bool holds(PeerKey peer, std::uint64_t substream) const;
+    /// Whether it is served: it has a place, or lost it less than `grace` ago.
+    [[nodiscard]] bool serves(PeerKey peer, std::uint64_t substream) const;
     /// Places of a substream at most: an equal share of all and, without `spread`, a quarter more.
     /// Many children of one substream wait for each other, few are hard to find when the others are
     /// full.
     [[nodiscard]] std::uint32_t limit(std::uint32_t substream) const;
     /// Places that a neighbour has over all substreams.
     [[nodiscard]] std::uint32_t places_of(PeerKey peer) const;
+    /// Who lost a place since the last call, to be told at once.
+    struct Notice {
+        PeerKey peer;
+        std::uint32_t substream;
+    };
+    [[nodiscard]] std::vector<Notice> take_notices() { return std::exchange(notices_, {}); }
     void release(PeerKey peer);
     void release(PeerKey peer, std::uint32_t substream);
     [[nodiscard]] std::uint32_t free(TimePoint now) const;
@@ -59,13 +73,24 @@ private:
         TimePoint used;
         double rank;
     };
+    /// A child without a place that is still served.
+    struct Leaver {
+        PeerKey peer;
+        std::uint32_t substream;
+        TimePoint until;
+    };
     void forget_idle(TimePoint now);
+    void give_notice(TimePoint now, PeerKey peer, std::uint32_t substream);
+    [[nodiscard]] bool leaves(PeerKey peer, std::uint64_t substream) const;
     [[nodiscard]] std::uint32_t taken() const;
+    bool even_out(TimePoint now, PeerKey peer, std::uint32_t substream, double rank);
     bool preempt(TimePoint now, PeerKey peer, std::uint32_t substream, double rank);
 
     bool spread_;
     std::uint32_t budget_ = 4 * substreams;
     std::array<std::vector<Child>, substreams> children_;
+    std::vector<Leaver> leavers_;
+    std::vector<Notice> notices_;
     TimePoint last_preemption_{};
 };
 

@@ -68,7 +68,8 @@ void Swarm::refresh_parents()
                             .usable = !channel->chokes_us && !full,
                             .rtt = channel->rtt.smoothed(),
                             .outstanding_chunks = channel->pulled_chunks,
-                            .bytes_per_second = channel->bytes_per_second});
+                            .bytes_per_second = channel->bytes_per_second,
+                            .heard = channel->liveness.received});
     }
 }
 
@@ -320,6 +321,7 @@ void Swarm::advance(TimePoint now)
         play_wanted_ = false;
         play(now);
     }
+    tell_leavers(now);
     send_data(now);
     settle(now);
     remove_closed();
@@ -373,7 +375,7 @@ void Swarm::rearm(TimePoint now, Channel& channel)
         next = std::min(next, *channel.haves_due);
     }
     if (!channel.in_flight.empty()) {
-        next = std::min(next, channel.progress + channel.rtt.timeout());
+        next = std::min(next, channel.progress + timeout_of(channel));
     }
     if (channel.is_sending && may_send_window(channel) && !channel.pacer.ready(now)) {
         next = std::min(next, channel.pacer.ready_at());

@@ -370,7 +370,7 @@ void Swarm::housekeeping(TimePoint now)
         }
     }
     relieve(now);
-    update_budget();
+    update_budget(now);
     probe_jump(now);
     rewire(now);
     next_housekeeping_ = now + housekeeping_gap;

@@ -32,6 +32,7 @@ void Swarm::on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& r
         }
         opened(now, channel); // our number came back: the address is real
     }
+    channel.offers_places = false;
     request_budget_ = requested_chunks_per_datagram_max;
     for (;;) {
         auto const message = reader.next();
@@ -81,8 +82,9 @@ void Swarm::on_message(TimePoint now, Channel& channel, wire::Message const& mes
                 fetch_wanted_ = true;
             },
             [&](wire::Unchoke const&) {
+                fetch_wanted_ = fetch_wanted_ || channel.chokes_us;
                 channel.chokes_us = false;
-                fetch_wanted_ = true;
+                channel.offers_places = true;
             },
             [&](wire::PexRequest const&) { answer_pex(now, channel); },
             [&](wire::PexResponse const& response) {
@@ -134,7 +136,7 @@ void Swarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
         unit = std::max(unit, end > believable_ahead ? end - believable_ahead : 0);
         for (; unit <= end; ++unit) {
             if (channel.has.has(grid.chunks(unit))) {
-                picker_->on_announced(now, key_of(channel), unit, *this);
+                picker_->on_announced(now, key_of(channel), unit, channel.offers_places, *this);
             }
         }
     }
@@ -274,6 +276,7 @@ void Swarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
     } else if (auto const newest = store_->newest();
                !newest || unit <= *newest + believable_ahead) {
         Scratch::add_chunk(channel.scratch.entry(now, unit), std::move(pending));
+        picker_->on_pending(now, key_of(channel), unit);
     }
 }
 
@@ -302,6 +305,7 @@ void Swarm::verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, Pend
         return;
     case integrity::UnitTree::Verdict::missing_hash:
         Scratch::add_chunk(channel.scratch.entry(now, unit.index), std::move(chunk));
+        picker_->on_pending(now, key_of(channel), unit.index);
         return;
     case integrity::UnitTree::Verdict::mismatch:
         figures_.bad_chunks += 1;

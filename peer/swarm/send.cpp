@@ -11,6 +11,7 @@ namespace {
 /// While new units leave later than this after they came, pulls wait: what is asked again because
 /// the first copies are late makes them later.
 constexpr Duration push_late = 100ms;
+constexpr int push_late_units = 3;
 constexpr Duration pulls_pause = 200ms;
 /// Datagrams of one train leave together.
 constexpr Duration train_span_max = 300us;
@@ -22,7 +23,7 @@ constexpr std::size_t datagram_overhead_bytes = 4 + 17 + 28;
 constexpr std::size_t node_overhead_bytes = 9;
 constexpr std::size_t munro_overhead_bytes = 17;
 /// Share of the uplink that is left to places, and what acknowledgements of the stream take.
-constexpr double control_share = 0.98;
+constexpr double control_share = 0.94;
 constexpr double control_bps = 20e3;
 /// Rounding of places, and how far they may be short before one is taken away.
 constexpr double place_round = 0.2;
@@ -34,6 +35,8 @@ constexpr Duration backlog_max = 150ms;
 /// Or as long as so many units take on the uplink: a poor one gets them in bunches.
 constexpr int backlog_units = 4;
 constexpr Duration relax_gap = 1s;
+/// A backlog that was there at every look for that long stands; bunches come and go.
+constexpr Duration backlog_patience = 2s;
 /// A path that was acknowledged that recently tells of the uplink's queue.
 constexpr Duration queue_sample_age_max = 400ms;
 /// UDP payload that a chunk in flight stands for.
@@ -42,14 +45,14 @@ constexpr std::size_t data_overhead_bytes = 21;
 } // namespace
 
 /// Places for children: what the uplink carries beside our own control messages.
-void Swarm::update_budget()
+void Swarm::update_budget(TimePoint now)
 {
     auto const capacity = services_.uplink.capacity_bps();
     if (!store_) {
         return;
     }
     if (!capacity) {
-        slots_.set_budget(services_.config.unproven_places);
+        slots_.set_budget(now, services_.config.unproven_places);
         return;
     }
     UnitGrid const& grid = store_->grid();
@@ -66,7 +69,7 @@ void Swarm::update_budget()
     double const now_held = slots_.budget();
     bool const keeps = places > now_held - place_slack && places < now_held + 1 - place_round;
     auto const wanted = keeps ? slots_.budget() : static_cast<std::uint32_t>(places + place_round);
-    slots_.set_budget(std::min(places_limit_, wanted));
+    slots_.set_budget(now, std::min(places_limit_, wanted));
 }
 
 /// What one copy of a unit takes on our uplink; zero while that is unknown.
@@ -108,7 +111,13 @@ void Swarm::relieve(TimePoint now)
     if (is_source()) {
         return; // with fewer first copies more is asked of it, not less
     }
-    if (waited > std::max<Duration>(backlog_max, unit_time() * backlog_units)) {
+    if (waited <= std::max<Duration>(backlog_max, unit_time() * backlog_units)) {
+        backlog_since_.reset();
+    } else if (!backlog_since_) {
+        backlog_since_ = now;
+    }
+    if (backlog_since_ && now - *backlog_since_ >= backlog_patience) {
+        backlog_since_ = now;
         places_limit_ = std::max<std::uint32_t>(std::min(places_limit_, slots_.budget()), 2) - 1;
         next_relax_ = now + relax_gap;
     } else if (now >= next_relax_ && places_limit_ < UploadSlots::places_max) {
@@ -184,7 +193,7 @@ void Swarm::send_data(TimePoint now)
                 break;
             }
             if (next.since != TimePoint{} && urgency == RequestQueue::Urgency::push &&
-                now - next.since > push_late) {
+                now - next.since > std::max<Duration>(push_late, unit_time() * push_late_units)) {
                 pulls_pause_until_ = now + pulls_pause;
             }
             send_chunk(now, *next.channel, next.chunk);
@@ -260,6 +269,7 @@ void Swarm::on_ack(TimePoint now, Channel& channel, wire::Ack const& ack)
     channel.progress = now;
     channel.acked_at = now;
     channel.timeouts_in_a_row = 0;
+    channel.probed = false;
     if (acknowledged.rtt) {
         channel.rtt.on_sample(*acknowledged.rtt);
     }
@@ -304,13 +314,18 @@ void Swarm::send_again(TimePoint now, Channel& channel, ChunkId chunk)
         now, chunk, pushed ? RequestQueue::Urgency::push : RequestQueue::Urgency::pull);
 }
 
-void Swarm::handle_losses(TimePoint now, Channel& channel)
+/// What was not acknowledged by then may be lost.
+Duration Swarm::loss_patience(Channel const& channel)
 {
     // Receivers collect acknowledgements for some milliseconds; that is not a loss.
     Duration const spread = std::max(channel.rtt.variation() * 4, channel.rtt.smoothed() / 4);
-    Duration const patience = channel.rtt.smoothed() +
-                              std::min(spread, channel.rtt.smoothed() + 10ms) + AckQueue::delay_max;
-    auto const lost = channel.in_flight.take_lost(now, patience);
+    return channel.rtt.smoothed() + std::min(spread, channel.rtt.smoothed() + 10ms) +
+           AckQueue::delay_max;
+}
+
+void Swarm::handle_losses(TimePoint now, Channel& channel)
+{
+    auto const lost = channel.in_flight.take_lost(now, loss_patience(channel));
     if (lost.empty()) {
         return;
     }
@@ -322,10 +337,26 @@ void Swarm::handle_losses(TimePoint now, Channel& channel)
     note_sending(channel);
 }
 
-/// Nothing was acknowledged for a whole timeout (LB-2.4.2-e).
+Duration Swarm::timeout_of(Channel const& channel)
+{
+    return std::max(channel.rtt.timeout(), loss_patience(channel));
+}
+
+/// Nothing was acknowledged for a whole timeout (LB-2.4.2-e). Mostly the last ACK got lost: the
+/// newest chunk asks for it, as in RFC 8985 §7, before everything is sent again.
 void Swarm::check_timeout(TimePoint now, Channel& channel)
 {
-    if (channel.in_flight.empty() || now - channel.progress < channel.rtt.timeout()) {
+    if (channel.in_flight.empty() || now - channel.progress < timeout_of(channel)) {
+        return;
+    }
+    if (!channel.probed) {
+        channel.probed = true;
+        channel.progress = now;
+        if (auto const newest = channel.in_flight.take_newest()) {
+            channel.hashes.doubt(store_->grid().chunks(store_->grid().unit_of(*newest)));
+            send_again(now, channel, *newest);
+            note_sending(channel);
+        }
         return;
     }
     channel.ledbat.on_timeout(now);

@@ -17,6 +17,14 @@ constexpr std::size_t spreading_max = 64;
 constexpr Duration have_delay = 100ms;
 /// One HAVE of so many units from a node without free places in the substream: about one a second.
 constexpr UnitIndex have_sample = 19;
+/// Who asks again for a chunk did not have it a round trip ago; that much later it should have.
+constexpr Duration again_margin = 5ms;
+/// Who came in within this time hears of every unit: it has to find its way in.
+constexpr Duration newcomer_time = 3s;
+/// Share of the places' rate that its first chunks may take from the others, and how many those
+/// are.
+constexpr double newcomer_share = 0.1;
+constexpr std::uint32_t newcomer_chunks_max = 24;
 /// A refusal names a held unit of the substream, no further back than this.
 constexpr UnitIndex refusal_reach = 10 * substreams;
 
@@ -69,6 +77,21 @@ void Swarm::subscribe(TimePoint now, Channel& channel, UnitIndex unit)
     if (can_push(now, substream) && slots_.admit(now, key_of(channel), substream, channel.rank())) {
         return;
     }
+    refuse_place(now, channel, substream);
+}
+
+/// Whoever lost its place hears of it while it is still served.
+void Swarm::tell_leavers(TimePoint now)
+{
+    for (UploadSlots::Notice const& notice : slots_.take_notices()) {
+        if (Channel* const channel = channel_of(notice.peer)) {
+            refuse_place(now, *channel, notice.substream);
+        }
+    }
+}
+
+void Swarm::refuse_place(TimePoint now, Channel& channel, std::uint32_t substream)
+{
     UnitIndex const newest = store_->newest_complete().value_or(0);
     for (UnitIndex back = 0; back < refusal_reach && back <= newest; ++back) {
         UnitIndex const held = newest - back;
@@ -121,16 +144,41 @@ void Swarm::request_chunk(TimePoint now, Channel& channel, ChunkId chunk)
     }
     // Asked again although it is on its way: it got lost, perhaps with hashes of its unit.
     if (channel.in_flight.contains(chunk)) {
-        if (!channel.in_flight.take(now, chunk, channel.rtt.smoothed() * 7 / 8)) {
+        if (!channel.in_flight.take(now, chunk, channel.rtt.smoothed() + again_margin)) {
             channel.requests.cancel(single(chunk));
             return;
         }
         channel.hashes.doubt(store_->grid().chunks(unit));
         send_again(now, channel, chunk);
     } else {
-        channel.requests.make_ready({chunk, now, 0}, RequestQueue::Urgency::pull);
+        channel.requests.make_ready({chunk, now, 0}, helps_newcomer(now, channel)
+                                                         ? RequestQueue::Urgency::push
+                                                         : RequestQueue::Urgency::pull);
     }
     note_sending(channel);
+}
+
+/// The first units of somebody new go like new units, as long as that takes a tenth of the uplink:
+/// a picture at once is worth a little delay of the others.
+bool Swarm::helps_newcomer(TimePoint now, Channel& channel)
+{
+    if (now - channel.opened_at > newcomer_time || channel.helped_chunks >= newcomer_chunks_max) {
+        return false;
+    }
+    Duration const unit = clock_.unit_duration().value_or(config_.unit_duration);
+    double const chunks_per_second = newcomer_share * slots_.budget() / substreams *
+                                     store_->grid().chunks_per_unit() * 1e6 /
+                                     static_cast<double>(unit.count());
+    double const seconds = static_cast<double>((now - newcomer_refilled_).count()) / 1e6;
+    newcomer_chunks_ =
+        std::min(newcomer_chunks_ + seconds * chunks_per_second, double{newcomer_chunks_max});
+    newcomer_refilled_ = now;
+    if (newcomer_chunks_ < 1) {
+        return false;
+    }
+    newcomer_chunks_ -= 1;
+    channel.helped_chunks += 1;
+    return true;
 }
 
 /// The record of a unit that is on its way through us; made when its first chunk comes, with those
@@ -173,7 +221,10 @@ bool Swarm::adopt(TimePoint now, Spreading& spreading, Channel& channel)
         return true;
     }
     auto const substream = static_cast<std::uint32_t>(spreading.unit % substreams);
-    if (!can_push(now, substream) || !slots_.admit(now, key, substream, channel.rank())) {
+    // Children stay while their parent looks for a new one: a branch that moves as a whole is whole
+    // again at once.
+    bool const serves = slots_.serves(key, substream) || can_push(now, substream);
+    if (!serves || !slots_.admit(now, key, substream, channel.rank())) {
         return false;
     }
     add_child(spreading, channel);
@@ -225,23 +276,25 @@ void Swarm::announce(TimePoint now, UnitIndex unit)
     bool const has_places = can_push(now, substream) && slots_.has_free(now, substream);
     for (auto const& channel : channels_) {
         bool const concerned = channel->is_open() && !channel->choked_by_us &&
-                               !channel->profile.is_source() && (few || channel->follows_us());
+                               !channel->profile.is_source() &&
+                               (few || has_places || channel->follows_us());
         if (!concerned || channel->pushing.contains(whole) || channel->has.has(whole)) {
             continue;
         }
         bool const refused = channel->requests.wants_any(whole);
-        if (!refused && slots_.holds(key_of(*channel), unit % substreams)) {
+        if (!refused && slots_.serves(key_of(*channel), unit % substreams)) {
             continue;
         }
         // Who is full does not advertise; now and then it tells how early it is.
-        bool const sample = (unit + to_number(channel->own_id)) % have_sample == 0;
+        bool const sample = (unit + to_number(channel->own_id)) % have_sample == 0 ||
+                            now - channel->opened_at < newcomer_time;
         if (!refused && !has_places && !few && !sample) {
             continue;
         }
         if (refused) {
             channel->requests.cancel(whole);
         }
-        auto& haves = channel->control.haves;
+        auto& haves = has_places && !refused ? channel->control.offers : channel->control.haves;
         bool const continues =
             !haves.empty() && to_number(haves.back().last) + 1 == to_number(whole.first);
         if (continues) {

@@ -129,14 +129,18 @@ private:
     [[nodiscard]] UnitIndex first_wanted() const override;
     [[nodiscard]] TimePoint expected(UnitIndex unit) const override;
     [[nodiscard]] std::optional<TimePoint> first_sign(UnitIndex unit) const override;
+    [[nodiscard]] std::uint32_t places() const override { return slots_.budget(); }
     [[nodiscard]] std::optional<TimePoint> due(UnitIndex unit) const override;
 
     // serve.cpp
     void on_request(TimePoint now, Channel& channel, ChunkRange chunks);
     [[nodiscard]] bool can_push(TimePoint now, std::uint32_t substream) const;
     void subscribe(TimePoint now, Channel& channel, UnitIndex unit);
+    void refuse_place(TimePoint now, Channel& channel, std::uint32_t substream);
+    void tell_leavers(TimePoint now);
     void on_cancel(Channel& channel, ChunkRange chunks);
     void request_chunk(TimePoint now, Channel& channel, ChunkId chunk);
+    [[nodiscard]] bool helps_newcomer(TimePoint now, Channel& channel);
     /// A unit on its way through us: who gets its chunks as they come.
     struct Spreading {
         UnitIndex unit = 0;
@@ -151,7 +155,7 @@ private:
     void announce(TimePoint now, UnitIndex unit);
 
     // send.cpp
-    void update_budget();
+    void update_budget(TimePoint now);
     [[nodiscard]] Duration unit_time() const;
     void relieve(TimePoint now);
     void note_sending(Channel& channel);
@@ -168,6 +172,8 @@ private:
     void flush(TimePoint now, Channel& channel, std::vector<ByteVector>& datagrams);
     void measure_train(Channel& channel, InFlight::Mark const& first, Duration delay);
     void send_again(TimePoint now, Channel& channel, ChunkId chunk);
+    [[nodiscard]] static Duration loss_patience(Channel const& channel);
+    [[nodiscard]] static Duration timeout_of(Channel const& channel);
     void handle_losses(TimePoint now, Channel& channel);
     void check_timeout(TimePoint now, Channel& channel);
     void update_deadline(TimePoint now);
@@ -235,10 +241,13 @@ private:
     UploadSlots slots_;
     std::uint32_t places_limit_ = UploadSlots::places_max; ///< by what waits to be sent
     TimePoint next_relax_{};
-    std::uint32_t request_budget_ = 0; ///< chunks that the datagram in hand may still ask for
-    std::deque<Spreading> spreading_;  ///< newest last
-    std::vector<Channel*> sending_;    ///< have something to send
-    std::vector<Channel*> touched_;    ///< to be looked at before the engine rests
+    std::optional<TimePoint> backlog_since_; ///< new units wait too long ever since
+    std::uint32_t request_budget_ = 0;       ///< chunks that the datagram in hand may still ask for
+    double newcomer_chunks_ = 0;             ///< that may go to newcomers like new units
+    TimePoint newcomer_refilled_{};
+    std::deque<Spreading> spreading_; ///< newest last
+    std::vector<Channel*> sending_;   ///< have something to send
+    std::vector<Channel*> touched_;   ///< to be looked at before the engine rests
     TimePoint pulls_pause_until_{};
     bool data_waits_ = false; ///< for the uplink
     /// Wake-up times of channels, earliest first; those that no longer hold are skipped.

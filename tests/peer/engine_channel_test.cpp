@@ -227,6 +227,20 @@ TEST(InFlightTest, loss_needs_a_later_ack_and_time)
     EXPECT_TRUE(flight.empty());
 }
 
+TEST(InFlightTest, the_probe_is_the_chunk_that_was_sent_last)
+{
+    InFlight flight;
+    EXPECT_FALSE(flight.take_newest().has_value());
+    flight.on_sent(at(0ms), ChunkId{7}, 1000);
+    flight.on_sent(at(1ms), ChunkId{3}, 1000);
+    EXPECT_EQ(flight.take_newest(), ChunkId{3});
+    EXPECT_EQ(flight.bytes(), 1000u);
+    EXPECT_FALSE(flight.contains(ChunkId{3}));
+    flight.on_sent(at(2ms), ChunkId{3}, 1000);
+    EXPECT_FALSE(flight.acknowledge(at(50ms), range(3, 3), 0ms).rtt.has_value())
+        << "of which copy is unknown";
+}
+
 TEST(InFlightTest, a_young_chunk_is_not_taken)
 {
     InFlight flight;

@@ -173,10 +173,47 @@ TEST_F(PlayoutTest, automatic_latency_comes_down_slowly)
     playout_ = make(std::nullopt);
     playout_.begin(0);
     play(0, 40);
-    Duration const before = playout_.latency();
-    play(41, 500);
-    EXPECT_LT(playout_.latency(), before);
-    EXPECT_GE(playout_.latency(), before - 100ms);
+    Duration const first = playout_.latency();
+    UnitIndex const a_second = 20;
+    for (UnitIndex unit = 41; unit < 41 + 30 * a_second; unit += a_second) {
+        Duration const before = playout_.latency();
+        play(unit, unit + a_second - 1);
+        EXPECT_LE(playout_.latency(), before);
+        EXPECT_GE(playout_.latency(), before - 50ms) << "a player follows unheard";
+    }
+    EXPECT_LT(playout_.latency(), first - 200ms);
+    EXPECT_GE(playout_.latency(), Playout::latency_min);
+}
+
+TEST_F(PlayoutTest, automatic_latency_stays_above_what_the_latest_unit_needs)
+{
+    playout_ = make(std::nullopt);
+    playout_.begin(0);
+    UnitIndex const late = 10; // 500 ms
+    for (UnitIndex unit = 0; unit < 800; ++unit) {
+        signed_unit(unit, unit % 100 != 0);
+        if (unit >= late && (unit - late) % 100 == 0) {
+            store_.put_all(*store_.find(unit - late), media_[unit - late]);
+        }
+        advance(unit_time * unit + 10ms);
+    }
+    EXPECT_EQ(stalls_, 0);
+    EXPECT_GE(playout_.latency(), unit_time * late + 200ms);
+}
+
+TEST(ReadyLagsTest, tells_the_largest_of_the_last_seconds)
+{
+    ReadyLags lags;
+    EXPECT_EQ(lags.largest(at(5s)), Duration::zero());
+    lags.add(at(5s), 300ms);
+    lags.add(at(5500ms), 100ms);
+    lags.add(at(7s), 200ms);
+    EXPECT_EQ(lags.largest(at(7s)), Duration{300ms});
+    EXPECT_EQ(lags.largest(at(24'999ms)), Duration{300ms});
+    EXPECT_EQ(lags.largest(at(25s)), Duration{200ms});
+    EXPECT_EQ(lags.largest(at(27s)), Duration::zero());
+    lags.add(at(25s), 50ms);
+    EXPECT_EQ(lags.largest(at(25s)), Duration{200ms}) << "its place was that of second 5";
 }
 
 TEST(RandomAccessFinderTest, finds_the_same_starts_whatever_the_pieces)

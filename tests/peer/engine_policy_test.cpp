@@ -177,10 +177,20 @@ std::uint32_t admit_all(UploadSlots& slots, std::uint32_t first, std::uint32_t l
     return admitted;
 }
 
+/// By the peers 1 to 100.
+std::uint32_t places_taken(UploadSlots const& slots)
+{
+    std::uint32_t taken = 0;
+    for (std::uint32_t peer = 1; peer <= 100; ++peer) {
+        taken += slots.places_of(PeerKey{peer});
+    }
+    return taken;
+}
+
 TEST(UploadSlotsTest, a_source_has_places_in_every_substream)
 {
     UploadSlots slots{true};
-    slots.set_budget(11);
+    slots.set_budget(at(1s), 11);
     for (std::uint32_t substream = 0; substream < substreams; ++substream) {
         EXPECT_EQ(slots.limit(substream), substream < 3 ? 2u : 1u);
     }
@@ -192,7 +202,7 @@ TEST(UploadSlotsTest, a_substream_has_its_share_of_the_places_and_a_quarter_more
     std::map<std::uint32_t, std::uint32_t> const limits{{0, 0},  {1, 1},  {6, 1},  {7, 1}, {8, 2},
                                                         {12, 2}, {13, 2}, {14, 3}, {32, 5}};
     for (auto const& [budget, limit] : limits) {
-        slots.set_budget(budget);
+        slots.set_budget(at(1s), budget);
         EXPECT_EQ(slots.limit(0), limit) << budget;
     }
     EXPECT_EQ(admit_all(slots, 1, 20, 0), 5u);
@@ -202,24 +212,80 @@ TEST(UploadSlotsTest, a_substream_has_its_share_of_the_places_and_a_quarter_more
 TEST(UploadSlotsTest, no_more_places_than_the_budget_are_given)
 {
     UploadSlots slots;
-    slots.set_budget(substreams);
+    slots.set_budget(at(1s), substreams);
     std::uint32_t taken = 0;
     for (std::uint32_t substream = 0; substream < substreams; ++substream) {
         EXPECT_EQ(slots.has_free(at(1s), substream), taken < substreams);
-        taken += admit_all(slots, 1, 4, substream);
+        (void)admit_all(slots, 1, 4, substream);
+        taken = places_taken(slots);
     }
     EXPECT_EQ(taken, substreams);
     EXPECT_EQ(slots.free(at(1s)), 0u);
     EXPECT_FALSE(slots.has_free(at(1s), 7)) << "it has no child, but nothing is left";
     EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0, equal_rank)) << "who has a place keeps it";
-    slots.set_budget(0);
-    EXPECT_FALSE(slots.admit(at(1s), PeerKey{1}, 0, equal_rank));
+    slots.set_budget(at(1s), 0);
+    EXPECT_TRUE(slots.take_notices().size() >= substreams);
+    EXPECT_FALSE(slots.holds(PeerKey{1}, 0));
+    EXPECT_FALSE(slots.admit(at(1s + UploadSlots::grace), PeerKey{1}, 0, equal_rank));
+}
+
+TEST(UploadSlotsTest, who_loses_its_place_is_told_and_served_for_a_while)
+{
+    UploadSlots slots;
+    slots.set_budget(at(1s), 1);
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 3, 100));
+    EXPECT_TRUE(slots.take_notices().empty());
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{2}, 3, 5000));
+    auto const notices = slots.take_notices();
+    ASSERT_EQ(notices.size(), 1u);
+    EXPECT_EQ(notices[0].peer, PeerKey{1});
+    EXPECT_EQ(notices[0].substream, 3u);
+    EXPECT_TRUE(slots.take_notices().empty()) << "told once";
+    EXPECT_FALSE(slots.holds(PeerKey{1}, 3));
+    EXPECT_TRUE(slots.serves(PeerKey{1}, 3));
+    Duration const end = 1s + UploadSlots::grace;
+    EXPECT_TRUE(slots.admit(at(end - 1us), PeerKey{1}, 3, 100));
+    EXPECT_TRUE(slots.admit(at(end - 1us), PeerKey{2}, 3, 5000));
+    EXPECT_FALSE(slots.admit(at(end), PeerKey{1}, 3, 100));
+    EXPECT_FALSE(slots.serves(PeerKey{1}, 3));
+}
+
+TEST(UploadSlotsTest, a_substream_with_less_than_its_share_takes_from_the_fullest)
+{
+    UploadSlots slots;
+    slots.set_budget(at(1s), 2 * substreams);
+    std::array<std::uint32_t, substreams> const children{3, 3, 3, 3, 2, 2, 0, 0};
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        ASSERT_EQ(admit_all(slots, 1, children[substream], substream), children[substream]);
+    }
+    Duration const later = 1s + UploadSlots::preemption_gap;
+    EXPECT_FALSE(slots.admit(at(later), PeerKey{9}, 0, equal_rank)) << "it has its share";
+    EXPECT_TRUE(slots.admit(at(later), PeerKey{9}, substreams - 1, equal_rank));
+    EXPECT_EQ(slots.take_notices().size(), 1u);
+    EXPECT_FALSE(slots.admit(at(later), PeerKey{9}, substreams - 2, equal_rank)) << "one at a time";
+}
+
+TEST(UploadSlotsTest, the_list_of_those_that_leave_has_a_limit)
+{
+    UploadSlots slots;
+    slots.set_budget(at(1s), UploadSlots::places_max);
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        (void)admit_all(slots, 1, 60, substream);
+    }
+    slots.set_budget(at(1s), 0);
+    std::uint32_t served = 0;
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        for (std::uint32_t peer = 1; peer <= 60; ++peer) {
+            served += slots.serves(PeerKey{peer}, substream) ? 1 : 0;
+        }
+    }
+    EXPECT_EQ(served, UploadSlots::leavers_max);
 }
 
 TEST(UploadSlotsTest, a_full_substream_has_no_place_while_others_have)
 {
     UploadSlots slots;
-    slots.set_budget(substreams);
+    slots.set_budget(at(1s), substreams);
     EXPECT_EQ(admit_all(slots, 1, 2, 0), 2u);
     EXPECT_FALSE(slots.has_free(at(1s), 0));
     EXPECT_TRUE(slots.has_free(at(1s), 1));
@@ -229,19 +295,18 @@ TEST(UploadSlotsTest, a_full_substream_has_no_place_while_others_have)
 TEST(UploadSlotsTest, there_is_a_most_of_places)
 {
     UploadSlots slots;
-    slots.set_budget(1'000'000);
+    slots.set_budget(at(1s), 1'000'000);
     EXPECT_EQ(slots.budget(), UploadSlots::places_max);
-    std::uint32_t taken = 0;
     for (std::uint32_t substream = 0; substream < substreams; ++substream) {
-        taken += admit_all(slots, 1, 100, substream);
+        (void)admit_all(slots, 1, 100, substream);
     }
-    EXPECT_EQ(taken, UploadSlots::places_max);
+    EXPECT_EQ(places_taken(slots), UploadSlots::places_max);
 }
 
 TEST(UploadSlotsTest, a_child_that_asks_for_nothing_loses_its_place)
 {
     UploadSlots slots;
-    slots.set_budget(1);
+    slots.set_budget(at(1s), 1);
     EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0, equal_rank));
     EXPECT_TRUE(slots.admit(at(2s), PeerKey{1}, 0, equal_rank));
     Duration const idle = 2s + UploadSlots::idle_max;
@@ -256,7 +321,7 @@ TEST(UploadSlotsTest, a_child_that_asks_for_nothing_loses_its_place)
 TEST(UploadSlotsTest, who_passes_much_more_on_takes_the_place_of_the_least)
 {
     UploadSlots slots;
-    slots.set_budget(substreams);
+    slots.set_budget(at(1s), substreams);
     EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0, 1000));
     EXPECT_TRUE(slots.admit(at(1s), PeerKey{2}, 0, 500));
     double const enough = 500 * UploadSlots::preemption_gain;
@@ -269,7 +334,7 @@ TEST(UploadSlotsTest, who_passes_much_more_on_takes_the_place_of_the_least)
 TEST(UploadSlotsTest, one_place_at_a_time_changes_hands)
 {
     UploadSlots slots;
-    slots.set_budget(substreams);
+    slots.set_budget(at(1s), substreams);
     EXPECT_EQ(admit_all(slots, 1, 2, 0), 2u);
     EXPECT_EQ(admit_all(slots, 1, 2, 1), 2u);
     EXPECT_TRUE(slots.admit(at(1s), PeerKey{3}, 0, 5000));
@@ -281,7 +346,7 @@ TEST(UploadSlotsTest, one_place_at_a_time_changes_hands)
 TEST(UploadSlotsTest, the_rank_of_a_child_is_what_was_said_last)
 {
     UploadSlots slots;
-    slots.set_budget(1);
+    slots.set_budget(at(1s), 1);
     EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0, 100));
     EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0, 1000));
     EXPECT_FALSE(slots.admit(at(1s), PeerKey{2}, 0, 500));
@@ -290,7 +355,7 @@ TEST(UploadSlotsTest, the_rank_of_a_child_is_what_was_said_last)
 /// Peer 1 has a place in each of the substreams.
 void give_all_to_one(UploadSlots& slots)
 {
-    slots.set_budget(6); // one a substream
+    slots.set_budget(at(1s), 6); // one a substream
     for (std::uint32_t substream = 0; substream < 6; ++substream) {
         EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, substream, equal_rank));
     }
@@ -344,7 +409,7 @@ TEST(UploadSlotsTest, a_smaller_budget_takes_from_the_least_of_the_fullest_subst
     EXPECT_TRUE(slots.admit(at(1s), PeerKey{2}, 1, 300));
     EXPECT_TRUE(slots.admit(at(1s), PeerKey{3}, 1, 100));
     EXPECT_TRUE(slots.admit(at(1s), PeerKey{4}, 1, 200));
-    slots.set_budget(2);
+    slots.set_budget(at(1s), 2);
     EXPECT_TRUE(slots.holds(PeerKey{1}, 0)) << "least of all, but alone in its substream";
     EXPECT_TRUE(slots.holds(PeerKey{2}, 1));
     EXPECT_FALSE(slots.holds(PeerKey{3}, 1));

@@ -45,6 +45,7 @@ public:
     {
         return unit <= edge_ ? std::optional{at(when(unit))} : std::nullopt;
     }
+    std::uint32_t places() const override { return places_; }
     std::optional<TimePoint> due(UnitIndex) const override { return due_; }
 
     std::vector<ParentView> parents_;
@@ -52,6 +53,7 @@ public:
     std::map<UnitIndex, ChunkMask> missing_;
     UnitIndex edge_ = unit_0 - 1;
     UnitIndex first_ = unit_0;
+    std::uint32_t places_ = 0;
     std::optional<TimePoint> due_;
 };
 
@@ -98,7 +100,7 @@ protected:
         view_.parents_.push_back(
             {.key = peer, .is_source = is_source, .usable = true, .rtt = 10ms});
         // It is known from before: what a neighbour had when it came says nothing about its lag.
-        picker_.on_announced(at(when(unit_0 - 18)), peer, unit_0 - 19, view_);
+        picker_.on_announced(at(when(unit_0 - 18)), peer, unit_0 - 19, false, view_);
     }
     Plan plan(Duration now)
     {
@@ -112,11 +114,11 @@ protected:
         (void)plan(asked_at_);
         join(right_);
     }
-    void announce(Duration now, PeerKey peer, UnitIndex unit)
+    void announce(Duration now, PeerKey peer, UnitIndex unit, bool offered = true)
     {
         view_.edge_ = std::max(view_.edge_, unit);
         view_.held[{peer, unit}] = all_chunks;
-        picker_.on_announced(at(now), peer, unit, view_);
+        picker_.on_announced(at(now), peer, unit, offered, view_);
     }
     /// The first half of the unit arrives.
     void push_half(Duration now, PeerKey peer, UnitIndex unit)
@@ -255,21 +257,58 @@ TEST_F(SubstreamPickerTest, an_announcement_said_again_is_a_refusal_of_who_pushe
     EXPECT_TRUE(withdraws(moved, left_, unit_0 + 8));
 }
 
-TEST_F(SubstreamPickerTest, a_parent_that_pushes_does_not_refuse_by_saying_something_again)
+TEST_F(SubstreamPickerTest, a_parent_that_pushes_and_says_something_again_gives_notice)
+{
+    subscribe_to_left();
+    push(start + 20ms, left_, unit_0);
+    EXPECT_EQ(picker_.orphans(), substreams - 1);
+    picker_.on_repeated(at(start + 100ms), left_, unit_0, view_);
+    EXPECT_EQ(picker_.orphans(), substreams) << "another parent is needed";
+    Plan const both = plan(start + 100ms);
+    EXPECT_EQ(asked_of(both, unit_0 + 8), right_);
+    EXPECT_FALSE(withdraws(both, left_, unit_0 + 8)) << "it goes on for a while";
+    EXPECT_EQ(picker_.fed_by(left_), substreams);
+    push_half(when(unit_0 + 8) + 20ms, right_, unit_0 + 8);
+    Plan const moved = plan(when(unit_0 + 8) + 20ms);
+    EXPECT_TRUE(withdraws(moved, left_, unit_0 + 8));
+    EXPECT_EQ(picker_.fed_by(right_), 1u);
+    EXPECT_EQ(picker_.orphans(), substreams - 1);
+}
+
+TEST_F(SubstreamPickerTest, who_gave_notice_and_pushes_on_does_not_lose_its_successor)
 {
     subscribe_to_left();
     push(start + 20ms, left_, unit_0);
     picker_.on_repeated(at(start + 100ms), left_, unit_0, view_);
-    EXPECT_EQ(picker_.fed_by(left_), substreams);
+    (void)plan(start + 100ms);
+    push(when(unit_0 + 8) + 20ms, left_, unit_0 + 8);
+    Plan const after = plan(when(unit_0 + 8) + 20ms);
+    EXPECT_TRUE(withdraws(after, right_, unit_0 + 8)) << "it came already";
+    EXPECT_FALSE(withdraws(after, right_, unit_0 + 16));
+    push(when(unit_0 + 16) + 20ms, right_, unit_0 + 16);
+    EXPECT_EQ(picker_.fed_by(right_), 1u);
 }
 
-TEST_F(SubstreamPickerTest, a_parent_that_pushed_refuses_by_announcing_what_it_was_asked_for)
+TEST_F(SubstreamPickerTest, who_gave_notice_and_withholds_a_unit_has_refused)
 {
     subscribe_to_left();
     push(start + 20ms, left_, unit_0);
     (void)plan(start + 20ms);
     announce(when(unit_0 + 8) + 20ms, left_, unit_0 + 8);
-    EXPECT_EQ(asked_of(plan(when(unit_0 + 8) + 20ms), unit_0 + 16), right_);
+    (void)plan(when(unit_0 + 8) + 20ms);
+    EXPECT_EQ(picker_.fed_by(left_), substreams) << "the first time it is notice";
+    announce(when(unit_0 + 16) + 20ms, left_, unit_0 + 16);
+    EXPECT_EQ(picker_.fed_by(left_), substreams - 1);
+}
+
+TEST_F(SubstreamPickerTest, a_subscription_is_said_twice)
+{
+    (void)plan(asked_at_);
+    EXPECT_LE(picker_.deadline(), at(asked_at_ + config_.repeat));
+    EXPECT_TRUE(plan(asked_at_ + config_.repeat - 1us).asks.empty());
+    auto const again = units_asked(plan(asked_at_ + config_.repeat), 0);
+    EXPECT_EQ(again, (std::vector{unit_0, unit_0 + 8}));
+    EXPECT_TRUE(plan(asked_at_ + config_.repeat + 1ms).asks.empty()) << "not three times";
 }
 
 TEST_F(SubstreamPickerTest, a_parent_that_answers_nothing_is_given_up)
@@ -342,6 +381,12 @@ TEST_F(SubstreamPickerTest, who_announces_units_of_two_substreams_offers_places)
     EXPECT_FALSE(picker_.offers(at(start + 10ms + config_.offer_gap), left_)) << "an old word";
 }
 
+TEST_F(SubstreamPickerTest, an_announcement_alone_offers_nothing)
+{
+    announce(start, left_, unit_0, false);
+    EXPECT_FALSE(picker_.offers(at(start), left_, 0));
+}
+
 TEST_F(SubstreamPickerTest, prefers_a_parent_that_offers_to_one_that_is_a_little_earlier)
 {
     join(right_);
@@ -365,8 +410,67 @@ TEST_F(SubstreamPickerTest, an_overdue_unit_is_pulled_from_who_has_it)
     EXPECT_EQ(picker_.deadline(), at(late));
     Plan const after = plan(late);
     EXPECT_EQ(asked_of(after, unit_0), right_);
-    EXPECT_TRUE(withdraws(after, left_, unit_0));
+    EXPECT_FALSE(withdraws(after, left_, unit_0)) << "its parent may still pass it on";
     EXPECT_EQ(picker_.asked(unit_0), right_);
+}
+
+TEST_F(SubstreamPickerTest, of_parent_and_holder_only_the_first_goes_on)
+{
+    subscribe_to_left();
+    announce(start + 1ms, right_, unit_0);
+    announce(start + 1ms, right_, unit_0 + 1);
+    view_.parents_[0].heard = at(start + 700ms);
+    (void)plan(start + 700ms);
+    ASSERT_EQ(picker_.asked(unit_0), right_);
+    push_half(start + 710ms, right_, unit_0);
+    push_half(start + 710ms, left_, unit_0 + 1);
+    Plan const after = plan(start + 711ms);
+    EXPECT_TRUE(withdraws(after, left_, unit_0));
+    EXPECT_TRUE(withdraws(after, right_, unit_0 + 1));
+    EXPECT_EQ(picker_.fed_by(left_), substreams) << "nothing else follows from it";
+}
+
+TEST_F(SubstreamPickerTest, however_late_a_parent_is_there_is_an_end_to_waiting)
+{
+    subscribe_to_left();
+    advance_to(unit_0 + 63);
+    for (UnitIndex unit = unit_0; unit < unit_0 + 64; unit += substreams) {
+        push(when(unit) + (unit % 16 == 0 ? 1ms : 1500ms), left_, unit);
+    }
+    (void)plan(when(unit_0 + 64));
+    announce(when(unit_0 + 64), right_, unit_0 + 64);
+    Duration const end = when(unit_0 + 64) + config_.wait_max;
+    EXPECT_NE(asked_of(plan(end - 1us), unit_0 + 64), right_);
+    EXPECT_EQ(asked_of(plan(end), unit_0 + 64), right_);
+}
+
+TEST_F(SubstreamPickerTest, a_unit_that_cannot_be_verified_is_asked_of_its_parent_again)
+{
+    subscribe_to_left();
+    view_.edge_ = unit_0;
+    (void)plan(start);
+    picker_.on_pending(at(start + 10ms), right_, unit_0);
+    EXPECT_TRUE(asks_for(plan(start + 10ms + config_.stall), unit_0).empty()) << "not its parent";
+    picker_.on_pending(at(start + 50ms), left_, unit_0);
+    EXPECT_EQ(asked_of(plan(start + 50ms + config_.stall), unit_0), left_);
+}
+
+TEST_F(SubstreamPickerTest, pulls_of_one_plan_are_spread_over_equals)
+{
+    view_.parents_[0].bytes_per_second = 50e3;
+    join(right_);
+    view_.parents_[1].bytes_per_second = 50e3;
+    for (UnitIndex unit = unit_0; unit < unit_0 + 4; ++unit) {
+        view_.held[{left_, unit}] = all_chunks;
+        view_.held[{right_, unit}] = all_chunks;
+    }
+    view_.edge_ = unit_0 + 3;
+    Plan const pulls = plan(start);
+    std::map<PeerKey, int> asked;
+    for (UnitIndex unit = unit_0; unit < unit_0 + 4; ++unit) {
+        asked[asked_of(pulls, unit).value_or(source_)] += 1;
+    }
+    EXPECT_EQ(asked, (std::map<PeerKey, int>{{left_, 2}, {right_, 2}}));
 }
 
 TEST_F(SubstreamPickerTest, a_pull_names_only_what_the_holder_has)
@@ -405,14 +509,15 @@ TEST_F(SubstreamPickerTest, units_that_others_have_are_missed)
 {
     subscribe_to_left();
     feed(left_, unit_0, unit_0 + 7);
-    advance_to(unit_0 + 8);
-    view_.held[{right_, unit_0 + 8}] = all_chunks;
-    EXPECT_EQ(asked_of(plan(when(unit_0 + 8) + 100ms), unit_0 + 8), right_);
-    EXPECT_EQ(picker_.fed_by(left_), substreams) << "one may get lost";
-    feed(left_, unit_0 + 11, unit_0 + 15);
-    advance_to(unit_0 + 16);
-    view_.held[{right_, unit_0 + 16}] = all_chunks;
-    EXPECT_EQ(asked_of(plan(when(unit_0 + 16) + 100ms), unit_0 + 16), right_);
+    for (std::uint32_t miss = 1; miss <= config_.misses_max; ++miss) {
+        EXPECT_EQ(picker_.fed_by(left_), substreams) << "one may get lost";
+        UnitIndex const missed = unit_0 + miss * substreams;
+        advance_to(missed);
+        view_.held[{right_, missed}] = all_chunks;
+        view_.parents_[0].heard = at(when(missed));
+        EXPECT_EQ(asked_of(plan(when(missed) + 300ms), missed), right_);
+        feed(left_, missed + 6, missed + 7);
+    }
     EXPECT_EQ(picker_.fed_by(left_), substreams - 1);
 }
 
@@ -422,6 +527,7 @@ TEST_F(SubstreamPickerTest, who_misses_a_unit_and_says_nothing_at_all_is_gone)
     feed(left_, unit_0, unit_0 + 7);
     advance_to(unit_0 + 16);
     view_.held[{right_, unit_0 + 16}] = all_chunks;
+    view_.parents_[0].heard = at(when(unit_0 + 7) + 20ms);
     (void)plan(when(unit_0 + 7) + 20ms + config_.silent_max + 100ms);
     EXPECT_EQ(picker_.fed_by(left_), 0u);
 }
@@ -478,10 +584,17 @@ TEST_F(SubstreamPickerTest, few_units_are_pulled_at_once_but_urgent_ones)
                              [this](Ask const& ask) { return ask.unit <= view_.edge_; });
     };
     EXPECT_EQ(pulls(plan(start)), config_.pulls_max);
+    // Those that are pulled come meanwhile, the rest waits for its turn.
     view_.due_ = at(start + config_.patience + config_.urgent);
-    EXPECT_EQ(pulls(plan(start + config_.patience)), 0) << "not that urgent";
+    auto const later = [&](Duration now) {
+        Plan const next = plan(now);
+        return std::count_if(next.asks.begin(), next.asks.end(), [&](Ask const& ask) {
+            return ask.unit > unit_0 + config_.pulls_max && ask.unit <= view_.edge_;
+        });
+    };
+    EXPECT_EQ(later(start + config_.patience), 0) << "not that urgent";
     view_.due_ = at(start + config_.patience * 2 + config_.urgent - 1us);
-    EXPECT_EQ(pulls(plan(start + config_.patience * 2)), 4);
+    EXPECT_EQ(later(start + config_.patience * 2), 4);
 }
 
 TEST_F(SubstreamPickerTest, the_source_is_held_off_while_others_are_there)
@@ -552,16 +665,6 @@ TEST_F(SubstreamPickerTest, who_pushes_unasked_and_second_changes_nothing)
     EXPECT_EQ(picker_.fed_by(right_), 0u);
 }
 
-TEST_F(SubstreamPickerTest, who_took_over_and_refuses_gives_the_substream_back)
-{
-    subscribe_to_left();
-    push(start + 10ms, right_, unit_0);
-    (void)plan(start + 10ms);
-    announce(when(unit_0 + 8) + 20ms, right_, unit_0 + 8);
-    EXPECT_EQ(asked_of(plan(when(unit_0 + 8) + 20ms), unit_0 + 16), left_);
-    EXPECT_EQ(picker_.fed_by(left_), substreams);
-}
-
 /// The left neighbour feeds everything, but the right one has it much earlier.
 class SubstreamPickerImproveTest : public SubstreamPickerTest {
 protected:
@@ -571,7 +674,7 @@ protected:
         subscribe_to_left();
         for (UnitIndex unit = unit_0; unit < unit_0 + 200; ++unit) {
             now_ = when(unit) + 300ms;
-            announce(when(unit) + right_lag, right_, unit);
+            announce(when(unit) + right_lag, right_, unit, right_offers_);
             push(now_, left_, unit);
             Plan const moved = plan(now_);
             bool const right_asked =
@@ -583,37 +686,68 @@ protected:
         }
         return std::nullopt;
     }
+    std::optional<Ask> asked_of_right(Plan const& plan) const
+    {
+        auto const at = std::find_if(plan.asks.begin(), plan.asks.end(),
+                                     [this](Ask const& ask) { return ask.parent == right_; });
+        return at == plan.asks.end() ? std::nullopt : std::optional{*at};
+    }
     Duration now_{};
+    bool right_offers_ = true;
 };
 
-TEST_F(SubstreamPickerImproveTest, one_substream_moves_to_an_earlier_parent)
+TEST_F(SubstreamPickerImproveTest, an_earlier_parent_is_tried_beside_the_old_one)
 {
-    auto const moved = run(50ms);
-    ASSERT_TRUE(moved.has_value());
-    EXPECT_GE(now_, asked_at_ + config_.improve_gap);
-    EXPECT_LE(now_, asked_at_ + config_.improve_gap * 2 + 300ms);
+    auto const tried = run(50ms);
+    ASSERT_TRUE(tried.has_value());
+    EXPECT_TRUE(tried->withdrawals.empty()) << "the old one goes on";
+    EXPECT_EQ(picker_.fed_by(left_), substreams);
+    auto const ask = asked_of_right(*tried);
+    ASSERT_TRUE(ask.has_value());
+    push_half(now_ + 10ms, right_, ask->unit);
+    Plan const moved = plan(now_ + 10ms);
+    EXPECT_TRUE(withdraws(moved, left_, ask->unit));
     EXPECT_EQ(picker_.fed_by(right_), 1u);
     EXPECT_EQ(picker_.fed_by(left_), substreams - 1);
-    for (Ask const& ask : moved->asks) {
-        if (ask.parent == right_) {
-            EXPECT_GE(ask.unit, view_.edge_ + substreams) << "what comes before is on its way";
-            EXPECT_TRUE(withdraws(*moved, left_, ask.unit));
-        }
-    }
 }
 
-TEST_F(SubstreamPickerImproveTest, a_substream_goes_back_when_the_earlier_parent_refuses)
+TEST_F(SubstreamPickerImproveTest, who_is_not_earlier_after_all_is_let_go)
 {
-    auto const moved = run(50ms);
-    ASSERT_TRUE(moved.has_value());
-    auto const ask = std::find_if(moved->asks.begin(), moved->asks.end(),
-                                  [this](Ask const& a) { return a.parent == right_; });
-    join(PeerKey{4}); // would be the best choice of all
-    picker_.on_repeated(at(now_ + 20ms), right_, ask->unit, view_);
-    Plan const back = plan(now_ + 20ms);
-    EXPECT_EQ(asked_of(back, ask->unit), left_);
-    EXPECT_TRUE(withdraws(back, right_, ask->unit));
+    auto const tried = run(50ms);
+    ASSERT_TRUE(tried.has_value());
+    auto const ask = asked_of_right(*tried);
+    ASSERT_TRUE(ask.has_value());
+    push_half(now_ + 10ms, left_, ask->unit);
+    Plan const after = plan(now_ + 10ms);
+    EXPECT_TRUE(withdraws(after, right_, ask->unit));
+    EXPECT_TRUE(withdraws(after, right_, ask->unit + substreams));
     EXPECT_EQ(picker_.fed_by(left_), substreams);
+}
+
+TEST_F(SubstreamPickerImproveTest, nothing_changes_when_the_earlier_parent_refuses)
+{
+    auto const tried = run(50ms);
+    ASSERT_TRUE(tried.has_value());
+    auto const ask = asked_of_right(*tried);
+    ASSERT_TRUE(ask.has_value());
+    picker_.on_repeated(at(now_ + 20ms), right_, ask->unit, view_);
+    Plan const after = plan(now_ + 20ms);
+    EXPECT_TRUE(withdraws(after, right_, ask->unit));
+    EXPECT_FALSE(withdraws(after, left_, ask->unit));
+    EXPECT_EQ(picker_.fed_by(left_), substreams);
+}
+
+TEST_F(SubstreamPickerImproveTest, a_full_parent_is_only_tried_by_who_passes_much_on)
+{
+    right_offers_ = false;
+    EXPECT_FALSE(run(50ms).has_value());
+}
+
+TEST_F(SubstreamPickerImproveTest, who_passes_much_on_climbs)
+{
+    right_offers_ = false;
+    view_.places_ = config_.climb_places;
+    EXPECT_TRUE(run(50ms).has_value());
 }
 
 TEST_F(SubstreamPickerImproveTest, a_parent_that_is_a_little_earlier_is_not_worth_it)
