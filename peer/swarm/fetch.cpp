@@ -6,7 +6,7 @@ namespace ppsp::peer {
 namespace {
 
 /// Two plans are at least that far apart; what happens in between is planned together.
-constexpr Duration fetch_gap = 2ms;
+constexpr Duration fetch_gap = 4ms;
 /// Without a better hint a joiner begins this far back: a key frame interval of one second, and
 /// a little for its transport.
 constexpr Duration tune_in_back = 1200ms;
@@ -148,24 +148,28 @@ void Swarm::ask(TimePoint now, Ask const& wanted)
 void Swarm::withdraw(Withdrawal const& withdrawal)
 {
     Channel* const channel = channel_of(withdrawal.parent);
-    if (channel == nullptr) {
-        return;
+    if (channel != nullptr) {
+        withdraw(*channel, store_->grid().chunks(withdrawal.unit));
     }
-    ChunkRange const chunks = store_->grid().chunks(withdrawal.unit);
-    if (channel->asked.overlaps(chunks)) {
-        channel->asked.remove(chunks);
-        channel->pulled_chunks = 0; // an estimate; what is still to come counts down from there
-        channel->control.cancels.push_back(chunks);
-        touch(*channel);
+}
+
+void Swarm::withdraw(Channel& channel, ChunkRange chunks)
+{
+    if (channel.asked.overlaps(chunks)) {
+        channel.asked.remove(chunks);
+        channel.pulled_chunks = 0; // an estimate; what is still to come counts down from there
+        channel.control.cancels.push_back(chunks);
+        touch(channel);
     }
 }
 
 /// A unit is whole: whoever was asked for parts of it need not send them.
 void Swarm::withdraw_rest(UnitIndex unit)
 {
+    ChunkRange const chunks = store_->grid().chunks(unit);
     for (auto const& channel : channels_) {
         if (channel->is_open()) {
-            withdraw(Withdrawal{key_of(*channel), unit});
+            withdraw(*channel, chunks);
         }
     }
 }
@@ -260,10 +264,11 @@ ChunkMask Swarm::held_by(PeerKey parent, UnitIndex unit) const
     }
     ChunkRange const whole = store_->grid().chunks(unit);
     ChunkMask held = 0;
-    for (ChunkRange const& range : channel->has.chunks().common(whole)) {
-        auto const first = to_number(range.first) - to_number(whole.first);
-        held |=
-            range.count() == 64 ? ~ChunkMask{0} : ((ChunkMask{1} << range.count()) - 1) << first;
+    for (ChunkRange const& range : channel->has.chunks().touching(whole)) {
+        auto const first = to_number(std::max(range.first, whole.first)) - to_number(whole.first);
+        auto const end = to_number(std::min(range.last, whole.last)) - to_number(whole.first) + 1;
+        ChunkMask const below_end = end == 64 ? ~ChunkMask{0} : (ChunkMask{1} << end) - 1;
+        held |= below_end & ~((ChunkMask{1} << first) - 1);
     }
     return held;
 }

@@ -111,6 +111,7 @@ private:
     void refresh_parents();
     void ask(TimePoint now, Ask const& ask);
     void withdraw(Withdrawal const& withdrawal);
+    void withdraw(Channel& channel, ChunkRange chunks);
     [[nodiscard]] std::vector<ChunkRange> requests_of(TimePoint now, Channel& channel,
                                                       Ask const& ask);
     void probe_jump(TimePoint now);

@@ -119,6 +119,16 @@ std::vector<ChunkRange> RangeSet::common(ChunkRange range) const
     return parts;
 }
 
+std::span<ChunkRange const> RangeSet::touching(ChunkRange range) const
+{
+    auto const first = first_ending_at_or_after(ranges_, range.first);
+    auto last = first;
+    while (last != ranges_.end() && last->first <= range.last) {
+        ++last;
+    }
+    return {first, last};
+}
+
 std::uint64_t RangeSet::chunk_count() const
 {
     std::uint64_t total = 0;

@@ -28,6 +28,8 @@ public:
     [[nodiscard]] std::vector<ChunkRange> missing(ChunkRange range) const;
     /// The parts of `range` that are in the set, in order.
     [[nodiscard]] std::vector<ChunkRange> common(ChunkRange range) const;
+    /// The intervals that share a chunk with `range`, whole, in order; valid until the set changes.
+    [[nodiscard]] std::span<ChunkRange const> touching(ChunkRange range) const;
     [[nodiscard]] std::span<ChunkRange const> intervals() const { return ranges_; }
     [[nodiscard]] std::size_t interval_count() const { return ranges_.size(); }
     [[nodiscard]] std::uint64_t chunk_count() const;

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 /// Whole engines talking to each other over virtual links.
 namespace ppsp::test {
 namespace {
@@ -218,6 +220,74 @@ TEST(Swarm, delays_that_are_lies_hurt_nobody)
     swarm.run_for(8s);
     EXPECT_TRUE(swarm.output_is_exact(viewer));
     EXPECT_GT(swarm.figures(viewer).continuity(), 0.9);
+}
+
+/// What one node says about units to another.
+struct Announcements {
+    std::uint32_t haves = 0;
+    std::uint32_t offers = 0; ///< HAVEs behind an UNCHOKE
+
+    void read(Bytes datagram)
+    {
+        wire::DatagramReader reader(datagram, wire::SwarmFormat{});
+        if (to_number(reader.destination().value_or(ChannelId{})) == 0) {
+            return;
+        }
+        bool offered = false;
+        for (auto message = reader.next(); message && *message; message = reader.next()) {
+            offered = offered || std::holds_alternative<wire::Unchoke>(**message);
+            if (std::holds_alternative<wire::Have>(**message)) {
+                (offered ? offers : haves) += 1;
+            }
+        }
+    }
+};
+
+TEST(Swarm, only_who_has_places_free_offers_them)
+{
+    VirtualSwarm swarm{20};
+    std::map<Endpoint, Announcements> said;
+    swarm.meddle = [&](Endpoint from, Endpoint, ByteVector& bytes) {
+        said[from].read(bytes);
+        return true;
+    };
+    swarm.add_source({});
+    swarm.run_for(1s);
+    VirtualNode& able = swarm.add_viewer();
+    VirtualNode& poor = swarm.add_viewer(800ms, 200'000); // less than a substream takes
+    swarm.introduce(able);
+    swarm.introduce(poor);
+    swarm.run_for(10s);
+    EXPECT_GT(said[able.endpoint].offers, 50u);
+    EXPECT_GT(said[poor.endpoint].haves, 50u);
+    EXPECT_EQ(said[poor.endpoint].offers, 0u);
+}
+
+TEST(Swarm, a_newcomer_hears_of_every_unit_at_first)
+{
+    VirtualSwarm swarm{21};
+    peer::NodeConfig config;
+    config.neighbours_target = 1; // what is said to a handful does not count here
+    swarm.add_source({});
+    swarm.run_for(1s);
+    VirtualNode& full = swarm.add_viewer(800ms, 200'000, config);
+    swarm.introduce(full);
+    swarm.introduce(swarm.add_viewer());
+    swarm.run_for(5s);
+    VirtualNode& newcomer = swarm.add_viewer();
+    Announcements said;
+    swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector& bytes) {
+        if (from == full.endpoint && to == newcomer.endpoint) {
+            said.read(bytes);
+        }
+        return true;
+    };
+    swarm.introduce(newcomer);
+    swarm.run_for(3s);
+    std::uint32_t const at_first = said.haves;
+    swarm.run_for(6s);
+    EXPECT_GT(at_first, 25u);
+    EXPECT_LT(said.haves - at_first, at_first / 2);
 }
 
 TEST(Swarm, a_viewer_that_never_uploads_is_served)

@@ -124,6 +124,23 @@ RC_GTEST_PROP(BaseRangeSet, behaves_like_a_set_of_chunks, ())
     RC_ASSERT(set.empty());
 }
 
+TEST(RangeSetTest, intervals_that_touch_a_range_are_whole)
+{
+    RangeSet set;
+    EXPECT_TRUE(set.touching({ChunkId{0}, ChunkId{100}}).empty());
+    set.add({ChunkId{2}, ChunkId{5}});
+    set.add({ChunkId{8}, ChunkId{8}});
+    set.add({ChunkId{10}, ChunkId{20}});
+    auto const touching = set.touching({ChunkId{5}, ChunkId{9}});
+    ASSERT_EQ(touching.size(), 2u);
+    EXPECT_EQ(touching[0], (ChunkRange{ChunkId{2}, ChunkId{5}}));
+    EXPECT_EQ(touching[1], single(ChunkId{8}));
+    EXPECT_TRUE(set.touching({ChunkId{6}, ChunkId{7}}).empty());
+    EXPECT_EQ(set.touching({ChunkId{0}, ChunkId{2}}).size(), 1u);
+    EXPECT_EQ(set.touching({ChunkId{20}, ChunkId{30}}).size(), 1u);
+    EXPECT_TRUE(set.touching({ChunkId{21}, ChunkId{30}}).empty());
+}
+
 TEST(Ppspp, S4_3_1_a_interval_around_a_chunk)
 {
     RangeSet set;
