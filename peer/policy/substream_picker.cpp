@@ -669,6 +669,13 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
     ChunkMask const held = view.held_by(*parent, unit) & view.missing(unit);
     plan.asks.push_back({*parent, unit, held != 0 ? held : view.missing(unit)});
     planned_[*parent] += static_cast<std::uint32_t>(std::popcount(plan.asks.back().chunks));
+    // The picture begins with these: one who does not serve at once must not hold it up.
+    bool const begins = joining && unit < view.first_wanted() + config_.hedged_units;
+    auto const second = begins ? holder(now, view, unit, parent) : std::nullopt;
+    if (second && second != parent) {
+        plan.asks.push_back({*second, unit, view.missing(unit)});
+        planned_[*second] += static_cast<std::uint32_t>(std::popcount(plan.asks.back().chunks));
+    }
 }
 
 /// Chunks that were pulled from the parent and did not arrive, those of the running plan included.

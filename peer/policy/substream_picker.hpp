@@ -35,6 +35,8 @@ struct SubstreamPickerConfig {
     /// Units that are pulled at the same time, but for urgent ones: whoever has room to serve them
     /// has little of it.
     std::uint32_t pulls_max = 6;
+    /// The first units of a joiner are asked of two: the random access point and the PAT before it.
+    std::uint32_t hedged_units = 2;
     /// Who announced a unit of the substream within this time has a place free in it: whoever has
     /// none rarely does.
     Duration offer_gap = std::chrono::milliseconds{700};

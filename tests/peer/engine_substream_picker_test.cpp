@@ -473,6 +473,30 @@ TEST_F(SubstreamPickerTest, pulls_of_one_plan_are_spread_over_equals)
     EXPECT_EQ(asked, (std::map<PeerKey, int>{{left_, 2}, {right_, 2}}));
 }
 
+TEST_F(SubstreamPickerTest, the_first_units_of_a_joiner_are_asked_of_two)
+{
+    join(right_);
+    for (UnitIndex unit = unit_0; unit < unit_0 + 4; ++unit) {
+        view_.held[{left_, unit}] = all_chunks;
+        view_.held[{right_, unit}] = all_chunks;
+    }
+    view_.edge_ = unit_0 + 3;
+    Plan const pulls = plan(start);
+    for (UnitIndex unit = unit_0; unit < unit_0 + 4; ++unit) {
+        auto const asks = asks_for(pulls, unit);
+        ASSERT_EQ(asks.size(), unit < unit_0 + config_.hedged_units ? 2u : 1u) << unit;
+        EXPECT_NE(asks.front().parent, asks.size() == 2 ? asks.back().parent : source_);
+    }
+    push_half(start + 20ms, asks_for(pulls, unit_0).back().parent, unit_0);
+    EXPECT_TRUE(withdraws(plan(start + 20ms), asks_for(pulls, unit_0).front().parent, unit_0));
+    push(start + 40ms, left_, unit_0);
+    view_.edge_ = unit_0 + 4;
+    view_.held[{left_, unit_0 + 4}] = all_chunks;
+    view_.held[{right_, unit_0 + 4}] = all_chunks;
+    view_.first_ = unit_0 + 4;
+    EXPECT_LE(asks_for(plan(start + 800ms), unit_0 + 4).size(), 1u) << "it has begun";
+}
+
 TEST_F(SubstreamPickerTest, a_pull_names_only_what_the_holder_has)
 {
     view_.edge_ = unit_0;
