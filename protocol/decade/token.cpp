@@ -339,6 +339,10 @@ std::string_view to_string(TokenError error)
         return "the token is not valid yet";
     case TokenError::other_audience:
         return "the token was made for another server";
+    case TokenError::revoked:
+        return "the token was revoked";
+    case TokenError::used_up:
+        return "the token was for one use, which was made of it";
     }
     PPSP_ASSERT(false);
 }

@@ -85,6 +85,8 @@ enum class TokenError : std::uint8_t {
     expired,
     not_yet_valid,
     other_audience,
+    revoked, ///< by its id, before it expired (RFC 7069 §6.2.1)
+    used_up, ///< a token for one use that was used
 };
 
 /// A sentence for the answer's reason.

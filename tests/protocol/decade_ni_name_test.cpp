@@ -73,6 +73,7 @@ TEST_F(NiNameTest, S10_malformed_names_match_nothing)
     EXPECT_EQ(NiName::parse_binary(ByteVector{0, 1, 2, 3, 4}), std::nullopt);
     EXPECT_EQ(NiName::parse_binary(ByteVector{7, 1, 2, 3, 4}), std::nullopt);
     EXPECT_EQ(NiName::parse_binary(ByteVector{6, 1, 2, 3}), std::nullopt);
+    EXPECT_EQ(NiName::parse_binary(ByteVector{6, 1, 2, 3, 4, 5}), std::nullopt);
     // The two highest bits of the suite are reserved and ignored on receipt (RFC 6920 §6).
     EXPECT_EQ(NiName::parse_binary(ByteVector{0xc6, 1, 2, 3, 4}),
               NiName::parse_binary(ByteVector{6, 1, 2, 3, 4}));

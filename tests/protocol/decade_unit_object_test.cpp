@@ -188,6 +188,9 @@ TEST_F(UnitObjectTest, units_that_are_swapped_lost_or_doubled_are_refused)
     EXPECT_EQ(write({first, third}), ObjectError::bad_range);
     EXPECT_EQ(write({first, first}), ObjectError::bad_range);
     EXPECT_EQ(write({}), ObjectError::bad_size);
+    auto misaligned = first;
+    misaligned.chunks = {ChunkId{17}, ChunkId{20}};
+    EXPECT_EQ(write({misaligned}), ObjectError::bad_range);
     auto shorter = second;
     shorter.payload.pop_back();
     EXPECT_EQ(write({first, shorter}), ObjectError::bad_size);
