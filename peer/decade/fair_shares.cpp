@@ -6,8 +6,6 @@ namespace ppsp::peer {
 namespace {
 
 constexpr std::int64_t micros_per_second = 1'000'000;
-/// Flows without wishes are forgotten above this; they come back with their next wish.
-constexpr std::size_t idle_flows_max = 4096;
 
 std::int64_t bytes_in(std::uint64_t rate_bps, Duration time)
 {
@@ -64,7 +62,7 @@ TimePoint FairShares::Bucket::opens_at() const
 
 FairShares::Flow& FairShares::flow_of(TimePoint now, Account const& account)
 {
-    forget_idle_flows();
+    forget_idle_flows(now);
     auto [place, is_new] = flows_.try_emplace(account.id);
     auto& flow = place->second;
     if (is_new) {
@@ -75,16 +73,18 @@ FairShares::Flow& FairShares::flow_of(TimePoint now, Account const& account)
     return flow;
 }
 
-void FairShares::forget_idle_flows()
+void FairShares::forget_idle_flows(TimePoint now)
 {
-    if (flows_.size() < idle_flows_max) {
+    if (flows_.size() < idle_accounts_max) {
         return;
     }
-    std::erase_if(flows_, [this](auto const& entry) {
-        auto const& flow = entry.second;
-        bool const owes =
-            flow.bucket.rate_bps && flow.bucket.credit_bytes < flow.bucket.burst_bytes;
-        return flow.wishes.empty() && !owes && flow.finish <= virtual_time_;
+    for (auto& [id, flow] : flows_) {
+        flow.bucket.refill(now);
+    }
+    std::erase_if(flows_, [](auto const& entry) {
+        auto const& bucket = entry.second.bucket;
+        bool const owes = bucket.rate_bps && bucket.credit_bytes < bucket.burst_bytes;
+        return entry.second.wishes.empty() && !owes;
     });
 }
 

@@ -24,6 +24,9 @@ public:
     /// The same for slow limits: less than that would not fill a packet train.
     static constexpr std::int64_t burst_bytes_min = 64 * 1024;
 
+    /// Accounts that neither wait nor owe anything are forgotten above this; they lose nothing.
+    static constexpr std::size_t idle_accounts_max = 4096;
+
     /// `total_bps` is the limit for all together, nullopt = none.
     explicit FairShares(std::optional<std::uint64_t> total_bps) : total_(total_bps) {}
 
@@ -50,6 +53,7 @@ public:
     /// A waiting ticket that nobody wants any more.
     void cancel(Ticket ticket);
     [[nodiscard]] std::size_t waiting() const { return waiting_; }
+    [[nodiscard]] std::size_t account_count() const { return flows_.size(); }
 
 private:
     /// A rate that lets a burst through and then pays it back: what was let through may exceed the
@@ -86,7 +90,7 @@ private:
     [[nodiscard]] Flow& flow_of(TimePoint now, Account const& account);
     [[nodiscard]] Flow* next_flow();
     void charge(Flow& flow, Wish const& wish);
-    void forget_idle_flows();
+    void forget_idle_flows(TimePoint now);
 
     Bucket total_;
     std::map<std::string, Flow> flows_;

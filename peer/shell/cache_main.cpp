@@ -187,6 +187,13 @@ int serve(Settings const& settings)
         complain(key.error());
         return exit_failed;
     }
+    net::io_context context(1);
+    boost::asio::signal_set signals(context, SIGINT, SIGTERM);
+    auto const server = CacheServer::open(context, to_options(settings), *key);
+    if (!server) {
+        complain(server.error());
+        return exit_failed;
+    }
     std::optional<StatisticsFile> file;
     if (!settings.stats_json.empty()) {
         auto opened = StatisticsFile::open(settings.stats_json);
@@ -195,13 +202,6 @@ int serve(Settings const& settings)
             return exit_failed;
         }
         file.emplace(std::move(*opened));
-    }
-    net::io_context context(1);
-    boost::asio::signal_set signals(context, SIGINT, SIGTERM);
-    auto const server = CacheServer::open(context, to_options(settings), *key);
-    if (!server) {
-        complain(server.error());
-        return exit_failed;
     }
     net::steady_timer statistics_timer(context);
     if (file) {

@@ -107,7 +107,9 @@ public:
         while (goes_on) {
             Parser parser;
             parser.header_limit(static_cast<std::uint32_t>(head_size_max));
-            parser.body_limit(head_size_max); // until somebody may send more
+            // Beast compares with the length at the end of the head; who may send how much is
+            // decided after that, and until then no body is read.
+            parser.body_limit(boost::none);
             goes_on = co_await read_head(&parser);
             if (goes_on) {
                 goes_on = co_await answer(&parser);
