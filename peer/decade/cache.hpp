@@ -162,8 +162,8 @@ public:
     /// Makes room. The object's bytes stay reserved until `finish`.
     [[nodiscard]] Result<ObjectMeta, CacheReply>
     admit(Upload const& upload, UploadFacts const& facts, std::uint64_t size, UnixSeconds now);
-    [[nodiscard]] CacheReply finish(Upload const& upload, ObjectMeta const& meta,
-                                    Result<void, StoreError> const& written, UnixSeconds now);
+    [[nodiscard]] CacheReply finish(ObjectMeta const& meta, Result<void, StoreError> const& written,
+                                    UnixSeconds now);
     /// An index needs no room; its text is to be written if the reply's status says so.
     [[nodiscard]] CacheReply finish_index(Upload const& upload, UploadFacts const& facts,
                                           std::string text);

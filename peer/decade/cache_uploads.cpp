@@ -211,10 +211,9 @@ Result<ObjectMeta, CacheReply> Cache::admit(Upload const& upload, UploadFacts co
                       upload.media_type, facts.swarm_id, facts.chunks, account.token.id};
 }
 
-CacheReply Cache::finish(Upload const& upload, ObjectMeta const& meta,
-                         Result<void, StoreError> const& written, UnixSeconds now)
+CacheReply Cache::finish(ObjectMeta const& meta, Result<void, StoreError> const& written,
+                         UnixSeconds now)
 {
-    static_cast<void>(upload);
     table_.release(meta.size);
     if (!written) {
         ++counters_.refused;

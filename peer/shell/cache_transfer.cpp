@@ -116,7 +116,7 @@ net::awaitable<CacheReply> take_upload(std::shared_ptr<CacheHost> host, Upload u
     auto const object = *meta;
     auto const written = co_await host->on_disk<Result<void, StoreError>>(
         [files, bytes, object] { return files->write(object, as_bytes(*bytes)); });
-    co_return cache.finish(*shared, *meta, written, host->now_s());
+    co_return cache.finish(*meta, written, host->now_s());
 }
 
 net::awaitable<CacheReply> carry_out(std::shared_ptr<CacheHost> host, Upload order,

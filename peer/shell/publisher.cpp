@@ -166,7 +166,6 @@ private:
                 " took no units: " + std::string(to_text(answer.error()));
         }
         bool const is_good = answer->status >= 200 && answer->status < 300;
-        // Another of our own copies was faster with a newer index: nothing is lost.
         co_return is_good ? std::string{}
                           : text_of(servers_.front()) + " took no units: it answered " +
                                 std::to_string(answer->status) + " " + answer->body.substr(0, 200);

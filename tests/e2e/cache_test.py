@@ -11,6 +11,7 @@ import hashlib
 import http.client
 import json
 import os
+import pathlib
 import random
 import re
 import signal
@@ -546,6 +547,16 @@ class Program(unittest.TestCase):
         for word in ("--help", "--version"):
             self.assertEqual(self.run_cache(word).returncode, 0)
         self.assertRegex(self.run_cache("--version").stdout, r"^ppsp-cache \d+\.\d+\.\d+\n$")
+
+    def test_the_sample_names_exactly_the_options_of_help(self):
+        text = (pathlib.Path(__file__).resolve().parents[2] / "samples" / "config" / "cache.toml").read_text()
+        named = set(re.findall(r"^#? ?([a-z-]+) = ", text, re.MULTILINE))
+        offered = set(re.findall(r"^\s+(?:-\w,)?--([a-z-]+)", self.run_cache("--help").stdout, re.MULTILINE))
+        self.assertEqual(named, offered - {"help", "version", "config"})
+        with tempfile.TemporaryDirectory() as folder:
+            config = pathlib.Path(folder) / "cache.toml"
+            config.write_text(text.replace("cache.d", f"{folder}/d").replace("cache.key", f"{folder}/k"))
+            self.refused("--config", config, "--listen", "198.51.100.1:1", says=["198.51.100.1:1"], status=1)
 
     def test_configuration_statistics_and_a_folder_in_use(self):
         with Swarm() as swarm:

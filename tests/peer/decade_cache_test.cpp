@@ -84,7 +84,7 @@ protected:
         if (!meta) {
             return meta.error();
         }
-        return cache->finish(upload, *meta, cache->files().write(*meta, as_bytes(body)), now);
+        return cache->finish(*meta, cache->files().write(*meta, as_bytes(body)), now);
     }
 
     CacheReply put(std::string_view body, std::string const& rights, std::string_view expires = {})
@@ -280,7 +280,7 @@ TEST_F(CacheTest, a_failed_write_gives_its_room_back)
         auto const meta = cache->admit(upload, facts, 10, now);
         ASSERT_TRUE(meta.has_value());
         EXPECT_FALSE(cache->admit(upload, facts, 1, now).has_value());
-        auto const reply = cache->finish(upload, *meta, failure(error), now);
+        auto const reply = cache->finish(*meta, failure(error), now);
         EXPECT_EQ(reply.status, error == StoreError::disk_full ? 507u : 500u);
         EXPECT_EQ(cache->table().count(), 0u);
     }
