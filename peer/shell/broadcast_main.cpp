@@ -3,6 +3,8 @@
 #include "peer/shell/signals.hpp"
 #include "peer/shell/statistics_json.hpp"
 
+#include <fstream>
+
 namespace ppsp::peer {
 namespace {
 
@@ -19,6 +21,10 @@ struct Options {
     bool encode = false;
     bool stamp_clock = false;
     std::string dump_cut;
+    std::vector<std::string> caches;
+    std::string cache_token;
+    std::string cdn_dir;
+    std::string cdn_put;
     std::optional<std::uint32_t> video_kbps;
     std::uint32_t unit_ms = 50;
 };
@@ -27,6 +33,22 @@ std::string check_tracker(std::string const& text)
 {
     return parse_tracker_url(text) ? std::string{}
                                    : text + " should be http://HOST:PORT or https://HOST:PORT";
+}
+
+std::string check_web_url(std::string const& text)
+{
+    return net::parse_url(text) ? std::string{} : text + " should be http(s)://HOST[:PORT][/PATH]";
+}
+
+/// One token in a file of its own: a command line can be read by everybody on the machine.
+Result<std::string, std::string> read_token(std::string const& path)
+{
+    std::ifstream file(path);
+    std::string token;
+    if (!(file >> token)) {
+        return failure("cannot read a token from " + path);
+    }
+    return token;
 }
 
 void declare(CLI::App& app, Options& options)
@@ -56,9 +78,19 @@ void declare(CLI::App& app, Options& options)
     add_option(app, "--unit-ms", options.unit_ms, "Media in one signed unit, in milliseconds")
         ->check(CLI::Range(10U, 1'000U))
         ->capture_default_str();
+    add_option(app, "--cache", options.caches,
+               "Put each unit into this cache, too, as in http://HOST:7069; of several the nearest "
+               "is used")
+        ->check(CLI::Validator(check_web_url, ""));
+    add_option(app, "--cache-token", options.cache_token,
+               "File with the token that allows to write there (ppsp-cache token)");
+    add_option(app, "--cdn-dir", options.cdn_dir,
+               "Write each unit into this folder, too, for any web server to serve");
+    add_option(app, "--cdn-put", options.cdn_put,
+               "Put each unit to this web server, too (WebDAV or any that takes PUT)")
+        ->check(CLI::Validator(check_web_url, ""));
     add_common(app, options.common);
-    for (char const* flag :
-         {"--cache", "--cache-token", "--cdn-dir", "--cdn-put", "--record", "--first-hop"}) {
+    for (char const* flag : {"--record", "--first-hop"}) {
         add_unavailable(app, flag);
     }
 }
@@ -70,6 +102,9 @@ std::string check(Options const& options)
     }
     if (options.common.upload_kbps == 0U) {
         return "--upload-kbps 0 would send nothing; a broadcaster has to upload";
+    }
+    if (!options.cache_token.empty() && options.caches.empty()) {
+        return "--cache-token needs --cache: it is shown to no other server";
     }
     return {};
 }
@@ -102,6 +137,13 @@ BroadcastOptions to_broadcast_options(Options const& options)
     result.on_message = [](std::string const& message) {
         std::fprintf(stderr, "ppsp-broadcast: %s\n", message.c_str());
     };
+    for (auto const& cache : options.caches) {
+        result.publish.caches.push_back(*net::parse_url(cache));
+    }
+    result.publish.cdn_folder = options.cdn_dir;
+    if (!options.cdn_put.empty()) {
+        result.publish.cdn_put = *net::parse_url(options.cdn_put);
+    }
     return result;
 }
 
@@ -151,7 +193,15 @@ int run(Options const& options)
         }
         statistics.emplace(*std::move(file));
     }
-    auto const broadcaster = Broadcaster::open(to_broadcast_options(options));
+    auto broadcast_options = to_broadcast_options(options);
+    if (!options.cache_token.empty()) {
+        auto token = read_token(options.cache_token);
+        if (!token) {
+            return fail(token.error());
+        }
+        broadcast_options.publish.cache_token = *std::move(token);
+    }
+    auto const broadcaster = Broadcaster::open(std::move(broadcast_options));
     if (!broadcaster) {
         return fail(broadcaster.error());
     }

@@ -4,9 +4,11 @@
 #include "peer/shell/channel_file.hpp"
 #include "peer/shell/key_state.hpp"
 #include "peer/shell/media_output.hpp"
+#include "peer/shell/munro_recorder.hpp"
 #include "peer/shell/own_addresses.hpp"
 #include "peer/shell/swarm_session.hpp"
 #include "peer/shell/unit_feed.hpp"
+#include "protocol/base/assert.hpp"
 #include "protocol/integrity/key_file.hpp"
 #include "protocol/integrity/openssl_signature.hpp"
 
@@ -21,6 +23,8 @@ namespace {
 
 /// A remote input that needs longer than this is reported, not waited for.
 constexpr std::chrono::seconds open_wait_max{10};
+/// What the last object has to reach caches and web servers; with the goodbyes it stays below 2 s.
+constexpr std::chrono::milliseconds publish_wait_max{500};
 
 Result<integrity::PrivateKey, std::string> load_or_make_key(std::string const& path)
 {
@@ -42,6 +46,14 @@ Result<integrity::PrivateKey, std::string> load_or_make_key(std::string const& p
     return *std::move(key);
 }
 
+std::string to_url(net::Url const& url)
+{
+    auto target = url.target == "/" ? std::string{} : url.target;
+    bool const is_v6 = url.host.find(':') != std::string::npos;
+    return (url.is_https ? "https://" : "http://") + (is_v6 ? "[" + url.host + "]" : url.host) +
+           ":" + std::to_string(url.port) + target;
+}
+
 std::int64_t unix_seconds()
 {
     return std::chrono::duration_cast<std::chrono::seconds>(
@@ -57,12 +69,14 @@ struct Broadcaster::Parts {
     [[nodiscard]] Result<void, std::string> open_key();
     [[nodiscard]] Result<void, std::string> open_session();
     [[nodiscard]] Result<void, std::string> open_cut_file();
+    [[nodiscard]] Result<void, std::string> open_publisher();
     [[nodiscard]] Result<void, std::string> open_input();
     [[nodiscard]] Result<void, std::string> write_channel_file();
     void begin_reading();
     void take_items();
     void take(ingest::SourceItem& item);
     void feed_engine();
+    void publish(CutUnit unit);
     void join();
     void arm_timer();
     void end_of_input();
@@ -70,7 +84,10 @@ struct Broadcaster::Parts {
 
     BroadcastOptions options;
     ChannelLink link;
+    std::optional<integrity::PrivateKey> private_key;
     std::unique_ptr<integrity::Signer> signer;
+    std::optional<MunroRecorder> recorder; ///< between the engine and the signer, to publish
+    std::unique_ptr<Publisher> publisher;
     std::optional<KeyStateFile> key_state;
     std::unique_ptr<SwarmSession> session;
 
@@ -99,7 +116,8 @@ Result<void, std::string> Broadcaster::Parts::open_key()
     if (!key) {
         return failure(std::move(key.error()));
     }
-    signer = integrity::make_signer(*std::move(key));
+    private_key = *std::move(key);
+    signer = integrity::make_signer(*private_key);
     link.swarm = signer->swarm_id();
     UnitFeed::Options feed_options;
     feed_options.unit_time = options.unit_time;
@@ -155,6 +173,25 @@ Result<void, std::string> Broadcaster::Parts::open_cut_file()
         return failure(std::move(opened.error()));
     }
     cut_output = *std::move(opened);
+    return {};
+}
+
+Result<void, std::string> Broadcaster::Parts::open_publisher()
+{
+    if (options.publish.is_empty()) {
+        return {};
+    }
+    for (auto const& cache : options.publish.caches) {
+        link.caches.push_back(to_url(cache));
+    }
+    auto publish_options = options.publish;
+    publish_options.on_message = options.on_message;
+    auto opened = Publisher::open(std::move(publish_options), *private_key);
+    if (!opened) {
+        return failure(std::move(opened.error()));
+    }
+    publisher = *std::move(opened);
+    recorder.emplace(*signer, LiveSwarmConfig{}.addressing);
     return {};
 }
 
@@ -272,8 +309,27 @@ void Broadcaster::Parts::feed_engine()
             }
         }
         node.handle(UnitCut{link.swarm, unit->payload, unit->random_access});
+        if (publisher) {
+            publish(*std::move(unit));
+        }
     }
     arm_timer();
+}
+
+/// The unit that the engine has just signed.
+void Broadcaster::Parts::publish(CutUnit unit)
+{
+    auto munro = recorder->take();
+    PPSP_ASSERT(munro && munro->chunks.first == unit.first);
+    CollectedUnit collected;
+    collected.chunks = munro->chunks;
+    collected.signed_at = munro->signed_at;
+    collected.signature = std::move(munro->signature);
+    collected.payload = std::move(unit.payload);
+    if (unit.random_access) {
+        collected.random_access_offset = unit.random_access_offset;
+    }
+    publisher->add(std::move(collected));
 }
 
 void Broadcaster::Parts::join()
@@ -286,7 +342,11 @@ void Broadcaster::Parts::join()
     config.chunks_per_unit = chosen.chunks_per_unit;
     config.unit_duration = chosen.unit_duration;
     config.first_unit = to_number(chosen.first) / chosen.chunks_per_unit;
-    session->join(config, signer.get());
+    if (publisher) {
+        publisher->begin({config.addressing, config.chunk_size, config.chunks_per_unit},
+                         config.unit_duration);
+    }
+    session->join(config, recorder ? &*recorder : signer.get());
     // Written at the start as well; now the size of a unit is known.
     if (auto const written = write_channel_file(); !written) {
         options.on_message(written.error());
@@ -346,8 +406,9 @@ Result<std::unique_ptr<Broadcaster>, std::string> Broadcaster::open(BroadcastOpt
         options.on_message = [](std::string const&) {};
     }
     auto parts = std::make_unique<Parts>(std::move(options));
-    for (auto const step : {&Parts::open_key, &Parts::open_session, &Parts::open_cut_file,
-                            &Parts::open_input, &Parts::write_channel_file}) {
+    for (auto const step :
+         {&Parts::open_key, &Parts::open_session, &Parts::open_cut_file, &Parts::open_publisher,
+          &Parts::open_input, &Parts::write_channel_file}) {
         auto const done = (parts.get()->*step)();
         if (!done) {
             if (parts->source) {
@@ -403,6 +464,9 @@ void Broadcaster::stop()
     parts_->source->stop();
     parts_->session->stop();
     // The node's thread has ended: nothing more is cut.
+    if (parts_->publisher) {
+        parts_->publisher->stop(publish_wait_max);
+    }
     auto const& feed = *parts_->feed;
     if (parts_->key_state && feed.chosen()) {
         auto const closed =

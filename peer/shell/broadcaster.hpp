@@ -1,6 +1,7 @@
 #pragma once
 
 #include "peer/shell/channel_link.hpp"
+#include "peer/shell/publisher.hpp"
 #include "protocol/base/time.hpp"
 
 #include <functional>
@@ -23,6 +24,7 @@ struct BroadcastOptions {
     bool strict = false;
     std::string channel_file; ///< `--write-link`; empty = none
     std::string cut_file;     ///< the stream as it was cut, for comparing; empty = none
+    PublisherOptions publish; ///< besides the swarm; its `on_message` is ours
     /// Sentences for people, from any thread.
     std::function<void(std::string const&)> on_message;
 };

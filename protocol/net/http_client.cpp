@@ -50,6 +50,11 @@ HttpError to_read_error(beast::error_code error)
                                                     : HttpError::connection_lost);
 }
 
+awaitable<Exchanged> refuse(HttpError error)
+{
+    co_return failure(error);
+}
+
 HttpResponse to_response(http::response<http::string_body>&& message)
 {
     HttpResponse response;
@@ -269,6 +274,21 @@ awaitable<Exchanged> HttpClient::post(std::string target, std::string content_ty
 awaitable<Exchanged> HttpClient::get(std::string target)
 {
     return implementation_->run(implementation_->make_request(http::verb::get, std::move(target)));
+}
+
+awaitable<Exchanged> HttpClient::call(HttpCall call)
+{
+    auto const verb = http::string_to_verb(call.method);
+    if (verb == http::verb::unknown) {
+        return refuse(HttpError::bad_url);
+    }
+    auto request = implementation_->make_request(verb, std::move(call.target));
+    for (auto const& header : call.headers) {
+        request.set(header.name, header.value);
+    }
+    request.body() = std::move(call.body);
+    request.prepare_payload();
+    return implementation_->run(std::move(request));
 }
 
 void HttpClient::close()

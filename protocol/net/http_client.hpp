@@ -17,6 +17,14 @@ struct HttpClientOptions {
     std::string user_agent = "ppsp";
 };
 
+/// A request beyond plain GET and POST.
+struct HttpCall {
+    std::string method = "GET";
+    std::string target = "/"; ///< path and query
+    std::vector<HttpHeader> headers;
+    std::string body; ///< sent with any method that has one
+};
+
 /// Talks to one origin over a connection that it keeps alive, and connects again by itself. A
 /// request that fails on a kept connection before any byte of the answer is sent once more on a
 /// new one, so a request has to be safe to repeat (PPSTP's are, RFC 7846 §4.3). One request at a
@@ -33,6 +41,8 @@ public:
     [[nodiscard]] awaitable<Result<HttpResponse, HttpError>>
     post(std::string target, std::string content_type, std::string body);
     [[nodiscard]] awaitable<Result<HttpResponse, HttpError>> get(std::string target);
+    /// Any method; `bad_url` for one that HTTP does not know.
+    [[nodiscard]] awaitable<Result<HttpResponse, HttpError>> call(HttpCall call);
 
     /// Ends the connection; a request under way fails with `connection_lost`.
     void close();

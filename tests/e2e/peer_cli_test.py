@@ -116,7 +116,7 @@ class WrongUsage(unittest.TestCase):
         link = f"ppsp://{NO_TRACKER}/{LIVE_ID}"
         self.refused("ppsp-peer", "--seed", "x", says="--seed is not available yet")
         self.refused("ppsp-peer", link, "--no-peers", says="--no-peers is not available yet")
-        for option in ["--cache", "--cache-token", "--cdn-dir", "--cdn-put", "--record"]:
+        for option in ["--record", "--first-hop"]:
             self.refused("ppsp-broadcast", "--input", "testsrc:", option, "x",
                          says=option + " is not available yet")
 

@@ -91,6 +91,30 @@ TEST_F(NetHttp, post_and_get_arrive_and_come_back)
     EXPECT_EQ(got->body, "GET /status?x=1 ");
 }
 
+TEST_F(NetHttp, other_methods_carry_headers_and_a_body)
+{
+    serve([](HttpRequest const& request) {
+        auto reply = echo(request);
+        reply.body += " " + std::string(request.authorization);
+        return reply;
+    });
+    auto const one = client();
+    HttpCall call;
+    call.method = "PUT";
+    call.target = "/x";
+    call.headers = {{"Authorization", "Bearer t"}, {"Content-Type", "video/mp2t"}};
+    call.body = "bytes";
+    auto const put = await(one->call(call));
+    ASSERT_TRUE(put.has_value()) << to_text(put.error());
+    EXPECT_EQ(put->body, "PUT /x bytes Bearer t");
+    EXPECT_EQ(put->header("content-type"), "video/mp2t");
+    call.method = "DELETE";
+    call.body.clear();
+    EXPECT_EQ(await(one->call(call))->body, "DELETE /x  Bearer t");
+    call.method = "FLY";
+    EXPECT_EQ(await(one->call(call)).error(), HttpError::bad_url);
+}
+
 TEST_F(NetHttp, the_connection_is_kept)
 {
     serve(echo);
