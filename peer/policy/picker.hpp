@@ -15,7 +15,8 @@ namespace ppsp::peer {
 struct ParentView {
     PeerKey key{};
     bool is_source = false;
-    bool usable = false; ///< open, not choking us, answering
+    bool usable = false;   ///< open, not choking us, answering
+    bool doubtful = false; ///< what it announced did not come lately
     Duration rtt{};
     std::uint32_t outstanding_chunks = 0; ///< pulled and not arrived
     double bytes_per_second = 0;          ///< measured, 0 = unknown

@@ -431,8 +431,9 @@ std::optional<PeerKey> SubstreamPicker::best_parent(TimePoint now, PickerView co
         Duration const handicap = known && !offers(now, parent.key, substream)
                                       ? config_.no_offer_handicap
                                       : Duration::zero();
-        Duration const cost =
-            lag + handicap + lag_per_fed * fed_by(parent.key) + Duration{rng_.between(0, 3000)};
+        Duration const doubt = parent.doubtful ? config_.doubt_handicap : Duration::zero();
+        Duration const cost = lag + handicap + doubt + lag_per_fed * fed_by(parent.key) +
+                              Duration{rng_.between(0, 3000)};
         if (!best || cost < best_cost) {
             best = parent.key;
             best_cost = cost;
@@ -586,6 +587,9 @@ std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& 
         }
         if (!urgent && blocked(now, parent.key, substream_of(unit))) {
             cost += static_cast<double>(config_.refusal_handicap.count());
+        }
+        if (parent.doubtful) {
+            cost += static_cast<double>(config_.doubt_handicap.count());
         }
         if (parent.key == avoid) {
             cost += 1e6;

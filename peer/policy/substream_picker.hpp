@@ -28,6 +28,8 @@ struct SubstreamPickerConfig {
     Duration pull_patience_near = std::chrono::milliseconds{100};
     /// Who has no place for a substream has little room for pulls of its units.
     Duration refusal_handicap = std::chrono::milliseconds{300};
+    /// What it counts against a neighbour that what it announced did not come lately.
+    Duration doubt_handicap = std::chrono::milliseconds{600};
     /// Units that are pulled at the same time, but for urgent ones: whoever has room to serve them
     /// has little of it.
     std::uint32_t pulls_max = 6;

@@ -393,6 +393,26 @@ TEST_F(SubstreamPickerTest, a_pull_that_brings_nothing_goes_to_somebody_else)
     EXPECT_TRUE(withdraws(after, left_, unit_0));
 }
 
+TEST_F(SubstreamPickerTest, a_doubtful_holder_is_asked_last)
+{
+    join(right_);
+    view_.edge_ = unit_0;
+    view_.held[{left_, unit_0}] = all_chunks;
+    view_.held[{right_, unit_0}] = all_chunks;
+    view_.parents_[0].doubtful = true;
+    view_.parents_[1].rtt = 400ms;
+    EXPECT_EQ(asked_of(plan(start), unit_0), right_);
+}
+
+TEST_F(SubstreamPickerTest, a_doubtful_parent_gets_no_subscription_while_there_are_others)
+{
+    join(right_);
+    view_.parents_[0].doubtful = true;
+    (void)plan(asked_at_);
+    EXPECT_EQ(picker_.fed_by(left_), 0u);
+    EXPECT_EQ(picker_.fed_by(right_), substreams);
+}
+
 TEST_F(SubstreamPickerTest, who_usually_has_a_unit_by_then_is_asked_though_it_said_nothing)
 {
     announce(when(unit_0 - 8) + 40ms, left_, unit_0 - 8);
