@@ -25,6 +25,12 @@ constexpr std::uint32_t bad_datagrams_max = 10;
 constexpr std::uint32_t early_haves_max = 10;
 constexpr Duration housekeeping_gap = 250ms;
 
+std::unique_ptr<Picker> make_picker(LiveSwarmConfig const& config, Rng rng)
+{
+    return config.picker ? config.picker(rng)
+                         : std::make_unique<SubstreamPicker>(SubstreamPickerConfig{}, rng);
+}
+
 SwarmMetadata metadata_of(LiveSwarmConfig const& config, NodeConfig const& node)
 {
     auto const algorithm = integrity::algorithm_of(config.id);
@@ -47,8 +53,7 @@ Swarm::Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services
     : config_(join.config), services_(services), signer_(join.signer),
       metadata_(metadata_of(join.config, services.config)), joined_(now), rng_(rng.fork("swarm")),
       choice_(rng.fork("neighbours")), munros_(join.config.discard_window),
-      next_own_unit_(join.config.first_unit),
-      picker_(std::make_unique<SubstreamPicker>(SubstreamPickerConfig{}, rng.fork("picker"))),
+      next_own_unit_(join.config.first_unit), picker_(make_picker(join.config, rng.fork("picker"))),
       playout_(join.config.playout, now), slots_(join.config.role == Role::source)
 {
     ledbat_config_.target = services.config.ledbat_target;

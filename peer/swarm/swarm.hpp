@@ -164,6 +164,7 @@ private:
         ChunkId chunk{};
         TimePoint since{};
     };
+    [[nodiscard]] Duration held_lately(Channel const& channel) const;
     [[nodiscard]] NextData next_data(TimePoint now, RequestQueue::Urgency urgency);
     [[nodiscard]] bool may_send_window(Channel const& channel) const;
     void send_chunk(TimePoint now, Channel& channel, ChunkId chunk);
