@@ -69,11 +69,19 @@ TEST(TrustTest, who_had_no_time_to_send_is_not_to_blame)
 TEST(TrustTest, who_sends_other_units_meanwhile_is_busy)
 {
     Trust trust;
-    for (UnitIndex unit = 0; unit < 10; ++unit) {
+    for (UnitIndex unit = 100; unit < 120; ++unit) {
         trust.asked(at(1s), unit);
     }
+    trust.kept(at(3s), 1000);
+    for (UnitIndex unit = 100; unit < 120; ++unit) {
+        trust.released(at(3s + 100ms), unit, round_trip);
+    }
+    EXPECT_FALSE(trust.is_doubtful(at(3s + 100ms)));
     for (UnitIndex unit = 0; unit < 10; ++unit) {
-        TimePoint const now = at(1s + 500ms * static_cast<std::int64_t>(unit + 1));
+        trust.asked(at(4s), unit);
+    }
+    for (UnitIndex unit = 0; unit < 10; ++unit) {
+        TimePoint const now = at(4s + 500ms * static_cast<std::int64_t>(unit + 1));
         trust.expire(now, round_trip);
         trust.kept(now, unit);
         EXPECT_FALSE(trust.is_doubtful(now));
@@ -99,13 +107,14 @@ TEST(TrustTest, what_is_not_taken_back_has_its_time_too)
 TEST(TrustTest, remembers_a_limited_number_of_units)
 {
     Trust trust;
+    break_word(trust, 1s, Trust::broken_max - 1);
     for (UnitIndex unit = 0; unit <= Trust::asked_max; ++unit) {
-        trust.asked(at(1s), unit);
+        trust.asked(at(8s), unit);
     }
-    for (std::uint32_t i = 0; i < 2 * Trust::broken_max; ++i) {
-        trust.released(at(9s), 0, round_trip); // the first one is forgotten
-    }
-    EXPECT_FALSE(trust.is_doubtful(at(9s)));
+    trust.released(at(9s), 0, round_trip);
+    EXPECT_FALSE(trust.is_doubtful(at(9s))) << "the first one is forgotten";
+    trust.released(at(9s), 1, round_trip);
+    EXPECT_TRUE(trust.is_doubtful(at(9s)));
 }
 
 TEST(TrustTest, who_never_proves_what_it_sends_is_a_liar)
