@@ -1,3 +1,4 @@
+#include "peer/policy/upload_slots.hpp"
 #include "tests/sim/world.hpp"
 
 #include <algorithm>
@@ -155,6 +156,9 @@ SimNode& World::join(NodePlan plan)
         node.polluter = make_polluter(node);
         at(now_ + lie_gap, [this, number] { lie(number); });
     }
+    if (baseline_.ignores_uplinks && !is_source) {
+        config.places = peer::substreams; // as many as one stream takes
+    }
     node.engine = std::make_unique<peer::Engine>(
         config, node.rng.fork("engine"),
         peer::Ports{*node.hasher, *node.checker, *node.random, *node.meter, &stream_});
@@ -165,11 +169,14 @@ SimNode& World::join(NodePlan plan)
     swarm.chunks_per_unit = is_source ? scenario_.chunks_per_unit : 0;
     swarm.discard_window = Scenario::s(scenario_.window_s);
     swarm.unit_duration = scenario_.unit();
+    swarm.picker = baseline_.picker;
+    swarm.deprived_first = baseline_.deprived_first;
     if (scenario_.latency_ms > 0) {
         swarm.playout.latency = Scenario::ms(scenario_.latency_ms);
     }
-    node.tracker = std::make_unique<TrackerTalk>(swarm_hex_, number, node.endpoint, swarm.role,
-                                                 node.rng.fork("tracker"));
+    node.tracker =
+        std::make_unique<TrackerTalk>(swarm_hex_, number, node.endpoint, swarm.role,
+                                      node.rng.fork("tracker"), !baseline_.ignores_uplinks);
     handle(node, peer::JoinSwarm{swarm, is_source ? signer_.get() : nullptr});
     if (tracker_is_down()) {
         tell_known_peers(node);

@@ -1,5 +1,6 @@
 #include "tests/sim/scenario.hpp"
 
+#include "tests/baselines/baselines.hpp"
 #include "tests/sim/polluter.hpp"
 
 #define TOML_EXCEPTIONS 0
@@ -255,13 +256,15 @@ Result<void, ScenarioError> check(Scenario const& s)
                   "shares ('loss', 'free_riders', 'polluters', 'nat_cone' ...) lie in 0..1"},
              Rule{pollution_of(s.pollution).has_value(),
                   "'pollution' takes bytes, haves, early, signatures, replay, each or mixed"},
-             Rule{s.picker == "substream", "'picker' takes substream: there is nothing else yet"},
              Rule{s.window_s >= 3 && s.window_s <= 600, "'window_s' takes 3 to 600"},
              Rule{s.regions >= 1 && s.regions <= 200, "'regions' takes 1 to 200"},
          }) {
         if (!rule.holds) {
             return failure(std::string{rule.sentence});
         }
+    }
+    if (!baselines::find(s.picker)) {
+        return failure("'picker' takes one of " + baselines::names());
     }
     return {};
 }

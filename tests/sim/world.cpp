@@ -60,6 +60,7 @@ World::World(Scenario const& scenario, CryptoMaker crypto)
       make_crypto_(crypto                 ? std::move(crypto)
                    : scenario.crypto_real ? CryptoMaker{real_crypto}
                                           : CryptoMaker{counted_crypto}),
+      baseline_(baselines::find(scenario.picker).value_or(baselines::Baseline{})),
       signer_(make_signer(scenario_, crypto_, rng_.fork("key"))), swarm_(signer_->swarm_id()),
       swarm_hex_(to_hex(swarm_)), tracker_(tracker::Limits{}, std::nullopt, rng_.fork("tracker")),
       tracker_endpoint_(Endpoint::v4(0x13000001, 7846)), next_key_(origin_)
@@ -241,7 +242,9 @@ void World::ask_tracker(SimNode& node, std::string body)
         std::vector<peer::Input> inputs;
         asker.tracker->on_answer(now_, answer, inputs);
         for (peer::Input const& input : inputs) {
-            handle(asker, input);
+            if (!baseline_.ignores_uplinks || !std::holds_alternative<peer::UplinksProven>(input)) {
+                handle(asker, input);
+            }
         }
         talk_to_tracker(asker);
     };

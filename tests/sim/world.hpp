@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tests/baselines/baselines.hpp"
 #include "tests/sim/event_queue.hpp"
 #include "tests/sim/sim_node.hpp"
 #include "tracker/api/service.hpp"
@@ -109,6 +110,7 @@ private:
     SimStream stream_;
     CryptoCounts crypto_;
     CryptoMaker make_crypto_;
+    baselines::Baseline baseline_;
     std::unique_ptr<integrity::Signer> signer_;
     peer::SwarmId swarm_;
     std::string swarm_hex_;
