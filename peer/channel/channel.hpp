@@ -8,6 +8,7 @@
 #include "peer/channel/peer_availability.hpp"
 #include "peer/channel/request_queue.hpp"
 #include "peer/channel/scratch.hpp"
+#include "peer/channel/trust.hpp"
 #include "protocol/congestion/ledbat.hpp"
 #include "protocol/congestion/rtt_estimator.hpp"
 
@@ -66,6 +67,7 @@ struct Misbehaviour {
     std::uint32_t bad_chunks = 0;
     std::uint32_t bad_signatures = 0;
     std::uint32_t bad_datagrams = 0;
+    std::uint32_t early_haves = 0; ///< of units that cannot exist yet
 };
 
 /// One conversation with one neighbour about one swarm. The parts know their rules; the swarm that
@@ -85,6 +87,7 @@ struct Channel {
     HandshakeProgress handshake;
     Liveness liveness;
     Misbehaviour marks;
+    Trust trust;
 
     // what it holds and knows
     PeerAvailability has;

@@ -10,9 +10,11 @@ Scratch::Entry& Scratch::entry(TimePoint now, UnitIndex unit)
         return *existing;
     }
     if (entries_.size() >= units_max) {
-        entries_.erase(
+        auto const oldest =
             std::min_element(entries_.begin(), entries_.end(),
-                             [](Entry const& a, Entry const& b) { return a.since < b.since; }));
+                             [](Entry const& a, Entry const& b) { return a.since < b.since; });
+        drop(*oldest);
+        entries_.erase(oldest);
     }
     entries_.push_back({.unit = unit, .since = now, .hashes = {}, .chunks = {}});
     return entries_.back();
@@ -27,12 +29,30 @@ Scratch::Entry* Scratch::find(UnitIndex unit)
 
 void Scratch::erase(UnitIndex unit)
 {
-    std::erase_if(entries_, [unit](Entry const& entry) { return entry.unit == unit; });
+    std::erase_if(entries_, [&](Entry const& entry) {
+        if (entry.unit == unit) {
+            drop(entry);
+        }
+        return entry.unit == unit;
+    });
 }
 
 void Scratch::expire(TimePoint now)
 {
-    std::erase_if(entries_, [now](Entry const& entry) { return now - entry.since > age_max; });
+    std::erase_if(entries_, [&](Entry const& entry) {
+        bool const old = now - entry.since > age_max;
+        if (old) {
+            drop(entry);
+        }
+        return old;
+    });
+}
+
+void Scratch::drop(Entry const& entry)
+{
+    for (PendingChunk const& chunk : entry.chunks) {
+        dropped_bytes_ += chunk.payload.size();
+    }
 }
 
 bool Scratch::add_hash(Entry& entry, integrity::NodeHash hash)

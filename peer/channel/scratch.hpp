@@ -5,6 +5,7 @@
 #include "protocol/integrity/unit_tree.hpp"
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace ppsp::peer {
@@ -44,13 +45,19 @@ public:
     static bool add_hash(Entry& entry, integrity::NodeHash hash);
     static bool add_chunk(Entry& entry, PendingChunk chunk);
 
+    /// Payload of chunks that were thrown away unproven since the last call, bytes.
+    [[nodiscard]] std::uint64_t take_dropped_bytes() { return std::exchange(dropped_bytes_, 0); }
+
     /// The INTEGRITY message read last: a SIGNED_INTEGRITY follows its munro (PP-6.1.2.3-b).
     std::optional<integrity::NodeHash> last_hash;
     /// Unit that got hashes since its waiting chunks were last tried.
     std::optional<UnitIndex> touched;
 
 private:
+    void drop(Entry const& entry);
+
     std::vector<Entry> entries_;
+    std::uint64_t dropped_bytes_ = 0;
 };
 
 } // namespace ppsp::peer

@@ -3,10 +3,13 @@
 #include "protocol/base/bytes.hpp"
 #include "protocol/base/endpoint.hpp"
 #include "protocol/base/ids.hpp"
+#include "protocol/base/rng.hpp"
 #include "protocol/base/time.hpp"
 #include "protocol/wire/options.hpp"
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -17,6 +20,11 @@ using SwarmId = ByteVector;
 
 /// Number of a unit = first chunk / chunks per unit.
 using UnitIndex = std::uint64_t;
+
+class Picker;
+
+/// Makes the picker of a swarm from its random numbers.
+using PickerMaker = std::function<std::unique_ptr<Picker>(Rng)>;
 
 /// What is the same for all swarms of a node.
 struct NodeConfig {
@@ -37,6 +45,8 @@ struct NodeConfig {
     /// Places for children while the uplink was not measured: the trains to them measure it. A
     /// quarter of a stream is little enough to be in nobody's way.
     std::uint16_t unproven_places = 4;
+    /// Places for children whatever the uplink; nullopt = by the measured uplink.
+    std::optional<std::uint16_t> places = std::nullopt;
     /// Refuse everything that RFC 7574 does not allow, also where it is harmless.
     bool strict = false;
 };
@@ -68,6 +78,9 @@ struct LiveSwarmConfig {
     /// First unit that a source makes; a multiple of 47 keeps TS packets on their grid.
     UnitIndex first_unit = 0;
     PlayoutConfig playout;
+    PickerMaker picker = {}; ///< empty = the engine's own
+    /// Of the pulls that wait, those of who holds least go first, instead of the oldest.
+    bool deprived_first = false;
 };
 
 } // namespace ppsp::peer

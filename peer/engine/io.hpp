@@ -102,7 +102,12 @@ public:
     [[nodiscard]] virtual std::uint64_t next() = 0;
 };
 
-enum class BanReason : std::uint8_t { bad_chunks, bad_signatures, bad_messages };
+enum class BanReason : std::uint8_t {
+    bad_chunks,
+    bad_signatures,
+    bad_messages,
+    broken_word, ///< announced what did not come, or sent what nothing proved
+};
 
 struct NeighbourOpened {
     Endpoint endpoint;

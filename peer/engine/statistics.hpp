@@ -26,6 +26,7 @@ struct SwarmStatistics {
     std::uint64_t wire_bytes_out = 0;
 
     std::uint64_t bad_chunks = 0;
+    std::uint64_t wasted_bytes = 0; ///< chunks that were wrong or never proven
     std::uint64_t bad_signatures = 0;
     std::uint64_t bad_datagrams = 0;
     std::uint64_t banned_peers = 0;

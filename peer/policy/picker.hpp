@@ -15,7 +15,8 @@ namespace ppsp::peer {
 struct ParentView {
     PeerKey key{};
     bool is_source = false;
-    bool usable = false; ///< open, not choking us, answering
+    bool usable = false;   ///< open, not choking us, answering
+    bool doubtful = false; ///< what it announced did not come lately
     Duration rtt{};
     std::uint32_t outstanding_chunks = 0; ///< pulled and not arrived
     double bytes_per_second = 0;          ///< measured, 0 = unknown
@@ -76,6 +77,8 @@ public:
     virtual void on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) = 0;
     /// A chunk came that cannot be verified yet: a datagram with hashes is late or lost.
     virtual void on_pending(TimePoint now, PeerKey from, UnitIndex unit) = 0;
+    /// A chunk came that is not of the unit: whoever sent it need not be waited for.
+    virtual void on_wrong(TimePoint now, PeerKey from, UnitIndex unit) = 0;
     /// The unit is whole.
     virtual void on_complete(TimePoint now, UnitIndex unit, PickerView const& view) = 0;
     virtual void on_parent_gone(PeerKey parent) = 0;

@@ -64,15 +64,27 @@ void SubstreamPicker::open_units(TimePoint now, PickerView const& view)
         if (substream.parent && unit >= substream.asked_from && unit < substream.asked_until) {
             Lag const lag = usual_lag(*substream.parent, substream_of(unit));
             state.parent = substream.parent;
-            state.check =
-                view.expected(unit) +
-                std::min(lag.mean + lag.deviation * 4 + config_.patience, config_.wait_max);
+            state.check = view.expected(unit) + wait(view, unit, lag);
         }
         units_.push_back(state);
         if (state.open) {
             next_check_ = std::min(next_check_, state.check);
         }
     }
+}
+
+/// How long after it could have been here a unit is left to its parent: longer where the playout
+/// leaves time, because a parent that repairs it serves a whole branch.
+Duration SubstreamPicker::wait(PickerView const& view, UnitIndex unit, Lag const& lag) const
+{
+    Duration const usual = lag.mean + lag.deviation * 4;
+    auto const due = view.due(unit);
+    if (!due) {
+        return std::min(usual + config_.patience, config_.wait_max);
+    }
+    Duration const slack = std::max<Duration>(*due - view.expected(unit), Duration::zero());
+    Duration const patience = std::clamp(slack / 16, config_.patience_min, config_.patience);
+    return std::min({usual + patience, config_.wait_max, slack * 2 / 3});
 }
 
 void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit, bool offered,
@@ -199,6 +211,24 @@ void SubstreamPicker::on_pending(TimePoint now, PeerKey from, UnitIndex unit)
     state->progress = now;
     state->check = now + config_.stall;
     next_check_ = std::min(next_check_, state->check);
+}
+
+void SubstreamPicker::on_wrong(TimePoint now, PeerKey from, UnitIndex unit)
+{
+    UnitState* const state = state_of(unit);
+    if (state == nullptr || !state->open) {
+        return;
+    }
+    if (state->subscribed == from) {
+        state->subscribed.reset();
+    }
+    if (state->parent == from) {
+        withdrawals_.push_back({from, unit});
+        state->parent.reset();
+        state->started = false;
+        state->check = now;
+        next_check_ = now;
+    }
 }
 
 /// Somebody pushed a unit unasked and was faster than the parent of its substream: it takes over.
@@ -520,8 +550,9 @@ std::optional<PeerKey> SubstreamPicker::best_parent(TimePoint now, PickerView co
         Duration const handicap = known && !offers(now, parent.key, substream)
                                       ? config_.no_offer_handicap
                                       : Duration::zero();
-        Duration const cost =
-            lag + handicap + lag_per_fed * fed_by(parent.key) + Duration{rng_.between(0, 3000)};
+        Duration const doubt = parent.doubtful ? config_.doubt_handicap : Duration::zero();
+        Duration const cost = lag + handicap + doubt + lag_per_fed * fed_by(parent.key) +
+                              Duration{rng_.between(0, 3000)};
         if (!best || cost < best_cost) {
             best = parent.key;
             best_cost = cost;
@@ -711,6 +742,9 @@ std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& 
         }
         if (!urgent && blocked(now, parent.key, substream_of(unit))) {
             cost += static_cast<double>(config_.refusal_handicap.count());
+        }
+        if (parent.doubtful) {
+            cost += static_cast<double>(config_.doubt_handicap.count());
         }
         if (parent.key == avoid) {
             cost += 1e6;

@@ -19,6 +19,8 @@ struct SubstreamPickerConfig {
     /// A unit that its parent did not begin that long after it usually does, beside four mean
     /// deviations, is fetched elsewhere.
     Duration patience = std::chrono::milliseconds{150};
+    /// A sixteenth of the time until the unit is due, within these two.
+    Duration patience_min = std::chrono::milliseconds{40};
     /// A subscription is said twice, so far apart: a lost REQUEST would cost several units.
     Duration repeat = std::chrono::milliseconds{300};
     /// However late a parent usually is, its units are waited for no longer than that.
@@ -32,6 +34,8 @@ struct SubstreamPickerConfig {
     Duration pull_patience_near = std::chrono::milliseconds{100};
     /// Who has no place for a substream has little room for pulls of its units.
     Duration refusal_handicap = std::chrono::milliseconds{300};
+    /// What it counts against a neighbour that what it announced did not come lately.
+    Duration doubt_handicap = std::chrono::milliseconds{600};
     /// Units that are pulled at the same time, but for urgent ones: whoever has room to serve them
     /// has little of it.
     std::uint32_t pulls_max = 6;
@@ -95,6 +99,7 @@ public:
                      PickerView const& view) override;
     void on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) override;
     void on_pending(TimePoint now, PeerKey from, UnitIndex unit) override;
+    void on_wrong(TimePoint now, PeerKey from, UnitIndex unit) override;
     void on_complete(TimePoint now, UnitIndex unit, PickerView const& view) override;
     void on_parent_gone(PeerKey parent) override;
     void plan(TimePoint now, PickerView const& view, Plan& plan) override;
@@ -161,6 +166,7 @@ private:
     void adopt(PeerKey parent, UnitIndex unit, PickerView const& view);
     void note_lag(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view);
     [[nodiscard]] Lag usual_lag(PeerKey parent, std::uint32_t substream) const;
+    [[nodiscard]] Duration wait(PickerView const& view, UnitIndex unit, Lag const& lag) const;
     void note_miss(TimePoint now, ParentView const& parent, std::uint32_t substream);
     void block(TimePoint now, PeerKey parent, std::uint32_t substream);
     void refuse(TimePoint now, PeerKey parent, std::uint32_t substream);

@@ -23,6 +23,8 @@ char const* to_text(BanReason reason)
         return "wrong signatures";
     case BanReason::bad_messages:
         return "malformed messages";
+    case BanReason::broken_word:
+        return "announced what did not come, or sent what nothing proved";
     }
     return "unknown";
 }

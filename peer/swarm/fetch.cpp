@@ -55,7 +55,7 @@ void Swarm::on_edge(TimePoint now, LiveEdgeFound const& found)
     fetch_wanted_ = true;
 }
 
-void Swarm::refresh_parents()
+void Swarm::refresh_parents(TimePoint now)
 {
     parents_.clear();
     for (auto const& channel : channels_) {
@@ -66,6 +66,7 @@ void Swarm::refresh_parents()
         parents_.push_back({.key = key_of(*channel),
                             .is_source = channel->profile.is_source(),
                             .usable = !channel->chokes_us && !full,
+                            .doubtful = channel->trust.is_doubtful(now),
                             .rtt = channel->rtt.smoothed(),
                             .outstanding_chunks = channel->pulled_chunks,
                             .bytes_per_second = channel->bytes_per_second,
@@ -88,10 +89,13 @@ void Swarm::fetch(TimePoint now)
     last_fetch_ = now;
     fetch_wanted_ = false;
     play_wanted_ = play_wanted_ || !playout_.deadline();
-    refresh_parents();
+    refresh_parents(now);
     Plan plan;
     picker_->plan(now, *this, plan);
     for (Withdrawal const& withdrawal : plan.withdrawals) {
+        if (Channel* const channel = channel_of(withdrawal.parent)) {
+            channel->trust.released(now, withdrawal.unit, channel->rtt.smoothed());
+        }
         withdraw(withdrawal);
     }
     for (Ask const& wanted : plan.asks) {
@@ -129,6 +133,10 @@ void Swarm::ask(TimePoint now, Ask const& wanted)
         return;
     }
     touch(*channel);
+    if (!channel->profile.is_source() && wanted.unit <= edge() &&
+        (held_by(wanted.parent, wanted.unit) & wanted.chunks) != 0) {
+        channel->trust.asked(now, wanted.unit);
+    }
     for (ChunkRange const& range : requests_of(now, *channel, wanted)) {
         channel->asked.add(range);
         if (wanted.unit <= edge()) {
@@ -164,11 +172,12 @@ void Swarm::withdraw(Channel& channel, ChunkRange chunks)
 }
 
 /// A unit is whole: whoever was asked for parts of it need not send them.
-void Swarm::withdraw_rest(UnitIndex unit)
+void Swarm::withdraw_rest(TimePoint now, UnitIndex unit)
 {
     ChunkRange const chunks = store_->grid().chunks(unit);
     for (auto const& channel : channels_) {
         if (channel->is_open()) {
+            channel->trust.released(now, unit, channel->rtt.smoothed());
             withdraw(*channel, chunks);
         }
     }

@@ -22,7 +22,14 @@ constexpr std::size_t amplification_max = 3;
 constexpr std::uint32_t bad_chunks_max = 3;
 constexpr std::uint32_t bad_signatures_max = 3;
 constexpr std::uint32_t bad_datagrams_max = 10;
+constexpr std::uint32_t early_haves_max = 10;
 constexpr Duration housekeeping_gap = 250ms;
+
+std::unique_ptr<Picker> make_picker(LiveSwarmConfig const& config, Rng rng)
+{
+    return config.picker ? config.picker(rng)
+                         : std::make_unique<SubstreamPicker>(SubstreamPickerConfig{}, rng);
+}
 
 SwarmMetadata metadata_of(LiveSwarmConfig const& config, NodeConfig const& node)
 {
@@ -46,8 +53,7 @@ Swarm::Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services
     : config_(join.config), services_(services), signer_(join.signer),
       metadata_(metadata_of(join.config, services.config)), joined_(now), rng_(rng.fork("swarm")),
       choice_(rng.fork("neighbours")), munros_(join.config.discard_window),
-      next_own_unit_(join.config.first_unit),
-      picker_(std::make_unique<SubstreamPicker>(SubstreamPickerConfig{}, rng.fork("picker"))),
+      next_own_unit_(join.config.first_unit), picker_(make_picker(join.config, rng.fork("picker"))),
       playout_(join.config.playout, now), slots_(join.config.role == Role::source)
 {
     ledbat_config_.target = services.config.ledbat_target;
@@ -253,6 +259,7 @@ void Swarm::close(TimePoint now, Channel& channel, std::string_view why, bool sa
         std::vector<ByteVector> datagrams{writer.take()};
         flush(now, channel, datagrams);
     }
+    figures_.wasted_bytes += channel.scratch.take_dropped_bytes();
     bool const was_open = channel.is_open();
     channel.state = ChannelState::closed;
     any_closed_ = true;
@@ -272,6 +279,24 @@ void Swarm::punish(TimePoint now, Channel& channel, BanReason reason)
     emit(now, NeighbourBanned{channel.endpoint, reason});
     // RFC 7574 §3: stop talking; silence is the error.
     close(now, channel, "sent what does not verify", false);
+}
+
+/// Whether what a neighbour did is enough to end the conversation for good.
+void Swarm::judge(TimePoint now, Channel& channel)
+{
+    if (!channel.is_open()) {
+        return;
+    }
+    Misbehaviour const& marks = channel.marks;
+    if (marks.bad_chunks >= bad_chunks_max) {
+        punish(now, channel, BanReason::bad_chunks);
+    } else if (marks.bad_signatures >= bad_signatures_max) {
+        punish(now, channel, BanReason::bad_signatures);
+    } else if (marks.bad_datagrams >= bad_datagrams_max || marks.early_haves >= early_haves_max) {
+        punish(now, channel, BanReason::bad_messages);
+    } else if (channel.trust.is_liar()) {
+        punish(now, channel, BanReason::broken_word);
+    }
 }
 
 void Swarm::remove_closed()
@@ -328,18 +353,15 @@ void Swarm::look_after(TimePoint now, Channel& channel)
         close(now, channel, "does not answer", true);
         return;
     }
-    if (channel.marks.bad_chunks >= bad_chunks_max) {
-        punish(now, channel, BanReason::bad_chunks);
-    } else if (channel.marks.bad_signatures >= bad_signatures_max) {
-        punish(now, channel, BanReason::bad_signatures);
-    } else if (channel.marks.bad_datagrams >= bad_datagrams_max) {
-        punish(now, channel, BanReason::bad_messages);
-    } else if (now >= live.keepalive_at) {
+    channel.trust.expire(now, channel.rtt.smoothed());
+    judge(now, channel);
+    if (channel.is_open() && now >= live.keepalive_at) {
         wire::DatagramWriter keepalive(channel.peer_id, format(), 4);
         std::vector<ByteVector> datagrams{keepalive.take()};
         flush(now, channel, datagrams);
     }
     channel.scratch.expire(now);
+    figures_.wasted_bytes += channel.scratch.take_dropped_bytes();
     if (store_) {
         ChunkId const oldest = store_->grid().first_chunk(store_->oldest_kept());
         channel.hashes.forget_below(oldest);

@@ -151,7 +151,8 @@ void Swarm::rewire(TimePoint now)
         bool const gives =
             !channel->chokes_us && (picker_->fed_by(key) > 0 || picker_->offers(now, key));
         bool const useful =
-            gives || slots_.places_of(key) > 0 || now - channel->opened_at < rewire_age_min;
+            !channel->trust.is_doubtful(now) &&
+            (gives || slots_.places_of(key) > 0 || now - channel->opened_at < rewire_age_min);
         if (!useful && (least == nullptr || channel->rank() < least->rank())) {
             least = channel.get();
         }

@@ -12,6 +12,14 @@ namespace {
 constexpr std::uint32_t signature_checks_per_second_max = 200;
 /// A HAVE may run ahead of the newest proven unit by that much before it is doubted.
 constexpr UnitIndex believable_ahead = 64;
+/// A neighbour may be that much nearer to the source than the shortest way on which units came to
+/// us lately; what it announces earlier than this cannot exist.
+constexpr Duration early_max = 1s;
+/// Without another sign a unit is believed to exist that early at most: whoever names units before
+/// others do moves what everybody asks for.
+constexpr Duration sign_early_max = 300ms;
+/// A stream whose newest unit is not older than that has no gap to jump over.
+constexpr Duration stream_runs = 500ms;
 /// Held chunks that one datagram can ask for: half a minute at 1 Mbit/s. Bounds its cost.
 constexpr std::uint32_t requested_chunks_per_datagram_max = 4096;
 
@@ -113,8 +121,9 @@ void Swarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
     UnitGrid const& grid = store_->grid();
     UnitIndex const last = grid.unit_of(chunks.last);
     auto const newest = store_->newest();
-    if (newest && last > *newest + believable_ahead) {
+    if (newest && (last > *newest + believable_ahead || !may_exist(now, last, early_max))) {
         jump_ = Jump{key_of(channel), last};
+        channel.marks.early_haves += now - newest_changed_ < stream_runs ? 1 : 0;
         return;
     }
     std::vector<ChunkRange> const fresh = channel.has.chunks().missing(chunks);
@@ -126,7 +135,9 @@ void Swarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
     if (!newest || is_source()) {
         return;
     }
-    signs_.note(now, last);
+    if (may_exist(now, last, sign_early_max)) {
+        signs_.note(now, last);
+    }
     if (fresh.empty()) {
         picker_->on_repeated(now, key_of(channel), last, *this);
     }
@@ -190,9 +201,11 @@ void Swarm::on_signed_integrity(TimePoint now, Channel& channel, wire::SignedInt
     if (!services_.ports.checker.check(id(), input, munro.signature)) {
         figures_.bad_signatures += 1;
         channel.marks.bad_signatures += 1;
+        judge(now, channel);
         return;
     }
     munros_.accept(munro.chunks, munro.signed_at, hash->hash);
+    channel.trust.proved();
     accept_munro(now, channel, munro, hash->hash);
 }
 
@@ -219,6 +232,14 @@ void Swarm::accept_munro(TimePoint now, Channel& channel, wire::SignedIntegrity 
     channel.needs_munro = false;
     fetch_wanted_ = fetch_wanted_ || !playout_.begun();
     retry_pending(now, channel, unit);
+}
+
+/// Whether a unit can have been made by now, by the pace of the stream; `slack` is how much earlier
+/// than we would have it somebody else may.
+bool Swarm::may_exist(TimePoint now, UnitIndex unit, Duration slack) const
+{
+    auto const expected = clock_.expected(unit, config_.unit_duration);
+    return !expected || unit <= store_->newest().value_or(0) || *expected <= now + slack;
 }
 
 /// The size of a unit is known: there can be a store. A size that was only hinted at gives way to
@@ -277,6 +298,7 @@ void Swarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
                !newest || unit <= *newest + believable_ahead) {
         Scratch::add_chunk(channel.scratch.entry(now, unit), std::move(pending));
         picker_->on_pending(now, key_of(channel), unit);
+        channel.trust.unproven(unit);
     }
 }
 
@@ -309,9 +331,12 @@ void Swarm::verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, Pend
         return;
     case integrity::UnitTree::Verdict::mismatch:
         figures_.bad_chunks += 1;
+        figures_.wasted_bytes += chunk.payload.size();
         channel.marks.bad_chunks += 1;
         channel.scratch.erase(unit.index);
+        picker_->on_wrong(now, key_of(channel), unit.index);
         fetch_wanted_ = true;
+        judge(now, channel);
         return;
     }
 }
@@ -330,13 +355,14 @@ void Swarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit,
     (channel.profile.is_source() ? figures_.from_source_bytes : figures_.from_peers_bytes) +=
         chunk.payload.size();
     signs_.note(now, unit.index);
+    channel.trust.kept(now, unit.index);
     picker_->on_chunk(now, key_of(channel), unit.index, *this);
     offer_chunk(now, chunk.chunk);
     if (store_->complete(unit.index)) {
         channel.scratch.erase(unit.index);
         emit(now, UnitCompleted{unit.index});
         picker_->on_complete(now, unit.index, *this);
-        withdraw_rest(unit.index);
+        withdraw_rest(now, unit.index);
         announce(now, unit.index);
         play_wanted_ = true;
     }
@@ -352,7 +378,7 @@ void Swarm::retry_pending(TimePoint now, Channel& channel, UnitIndex unit)
     }
     std::vector<PendingChunk> chunks = std::exchange(entry->chunks, {});
     for (PendingChunk& chunk : chunks) {
-        if (store_->has(chunk.chunk)) {
+        if (store_->has(chunk.chunk) || channel.state == ChannelState::closed) {
             continue;
         }
         verify_chunk(now, channel, *stored, std::move(chunk));

@@ -51,6 +51,10 @@ void Swarm::update_budget(TimePoint now)
     if (!store_) {
         return;
     }
+    if (services_.config.places) {
+        slots_.set_budget(now, *services_.config.places);
+        return;
+    }
     if (!capacity) {
         slots_.set_budget(now, services_.config.unproven_places);
         return;
@@ -201,6 +205,19 @@ void Swarm::send_data(TimePoint now)
     }
 }
 
+/// Chunks of the last units that the neighbour is known to hold, as a time to compare by.
+Duration Swarm::held_lately(Channel const& channel) const
+{
+    constexpr UnitIndex units = 40;
+    UnitIndex const newest = store_->newest().value_or(0);
+    ChunkRange const lately = store_->grid().chunks(newest - std::min(newest, units), newest);
+    std::int64_t held = 0;
+    for (ChunkRange const& range : channel.has.chunks().common(lately)) {
+        held += static_cast<std::int64_t>(range.count());
+    }
+    return Duration{held};
+}
+
 /// Whose turn it is; channels that have nothing left leave the list.
 Swarm::NextData Swarm::next_data(TimePoint now, RequestQueue::Urgency urgency)
 {
@@ -227,10 +244,15 @@ Swarm::NextData Swarm::next_data(TimePoint now, RequestQueue::Urgency urgency)
             channel.requests.sent(ready->chunk); // fell out of the window meanwhile
             ready = channel.requests.next(now, urgency);
         }
-        if (ready && (best.channel == nullptr ||
-                      std::pair{ready->since, ready->order} < std::pair{best_since, best_order})) {
+        if (!ready) {
+            continue;
+        }
+        bool const by_need = config_.deprived_first && urgency == RequestQueue::Urgency::pull;
+        TimePoint const since = by_need ? TimePoint{held_lately(channel)} : ready->since;
+        if (best.channel == nullptr ||
+            std::pair{since, ready->order} < std::pair{best_since, best_order}) {
             best = {&channel, ready->chunk, ready->since};
-            best_since = ready->since;
+            best_since = since;
             best_order = ready->order;
         }
     }

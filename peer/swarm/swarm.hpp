@@ -83,6 +83,7 @@ private:
     [[nodiscard]] bool has_room_for_strangers() const;
     void opened(TimePoint now, Channel& channel);
     void close(TimePoint now, Channel& channel, std::string_view why, bool say_goodbye);
+    void judge(TimePoint now, Channel& channel);
     void punish(TimePoint now, Channel& channel, BanReason reason);
     void remove_closed();
     void look_after(TimePoint now, Channel& channel);
@@ -103,19 +104,20 @@ private:
     void verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk chunk);
     void accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk const& chunk);
     void retry_pending(TimePoint now, Channel& channel, UnitIndex unit);
+    [[nodiscard]] bool may_exist(TimePoint now, UnitIndex unit, Duration slack) const;
     void learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool proven);
 
     // fetch.cpp
     void tune_in(TimePoint now);
     void fetch(TimePoint now);
-    void refresh_parents();
+    void refresh_parents(TimePoint now);
     void ask(TimePoint now, Ask const& ask);
     void withdraw(Withdrawal const& withdrawal);
     void withdraw(Channel& channel, ChunkRange chunks);
     [[nodiscard]] std::vector<ChunkRange> requests_of(TimePoint now, Channel& channel,
                                                       Ask const& ask);
     void probe_jump(TimePoint now);
-    void withdraw_rest(UnitIndex unit);
+    void withdraw_rest(TimePoint now, UnitIndex unit);
     void play(TimePoint now);
     [[nodiscard]] std::string stall_cause(UnitIndex unit) const;
     void wake_channels(TimePoint now);
@@ -167,6 +169,7 @@ private:
         ChunkId chunk{};
         TimePoint since{};
     };
+    [[nodiscard]] Duration held_lately(Channel const& channel) const;
     [[nodiscard]] NextData next_data(TimePoint now, RequestQueue::Urgency urgency);
     [[nodiscard]] bool may_send_window(Channel const& channel) const;
     void send_chunk(TimePoint now, Channel& channel, ChunkId chunk);

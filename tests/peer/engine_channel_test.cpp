@@ -269,6 +269,22 @@ TEST(AckQueueTest, waits_for_company_then_names_the_largest_interval_with_the_sm
     EXPECT_TRUE(acks.empty());
 }
 
+TEST(ScratchTest, counts_what_it_throws_away)
+{
+    Scratch scratch;
+    for (std::uint64_t unit = 0; unit < Scratch::units_max + 1; ++unit) {
+        PendingChunk chunk{ChunkId{unit * 8}, ByteVector(100 + unit), {}};
+        TimePoint const since = at(1s + Duration{static_cast<std::int64_t>(unit)});
+        EXPECT_TRUE(Scratch::add_chunk(scratch.entry(since, unit), std::move(chunk)));
+    }
+    EXPECT_EQ(scratch.take_dropped_bytes(), 100u) << "the oldest gave way";
+    scratch.erase(2);
+    EXPECT_EQ(scratch.take_dropped_bytes(), 102u);
+    scratch.expire(at(1s + 3us + Scratch::age_max + 1us));
+    EXPECT_EQ(scratch.take_dropped_bytes(), 101u + 103u);
+    EXPECT_EQ(scratch.take_dropped_bytes(), 0u);
+}
+
 TEST(ScratchTest, holds_few_units_few_hashes_and_few_chunks)
 {
     Scratch scratch;

@@ -455,6 +455,21 @@ TEST_F(SubstreamPickerTest, a_unit_that_cannot_be_verified_is_asked_of_its_paren
     EXPECT_EQ(asked_of(plan(start + 50ms + config_.stall), unit_0), left_);
 }
 
+TEST_F(SubstreamPickerTest, who_sends_something_else_is_not_waited_for)
+{
+    subscribe_to_left();
+    view_.edge_ = unit_0;
+    view_.held[{right_, unit_0}] = all_chunks;
+    EXPECT_TRUE(asks_for(plan(start), unit_0).empty());
+    picker_.on_wrong(at(start + 10ms), right_, unit_0);
+    EXPECT_TRUE(asks_for(plan(start + 10ms), unit_0).empty()) << "not its parent";
+    picker_.on_wrong(at(start + 20ms), left_, unit_0);
+    EXPECT_LE(picker_.deadline(), at(start + 20ms));
+    Plan const after = plan(start + 20ms);
+    EXPECT_EQ(asked_of(after, unit_0), right_);
+    EXPECT_TRUE(withdraws(after, left_, unit_0));
+}
+
 TEST_F(SubstreamPickerTest, pulls_of_one_plan_are_spread_over_equals)
 {
     view_.parents_[0].bytes_per_second = 50e3;
@@ -519,6 +534,26 @@ TEST_F(SubstreamPickerTest, a_pull_that_brings_nothing_goes_to_somebody_else)
     Plan const after = plan(end);
     EXPECT_EQ(asked_of(after, unit_0), right_);
     EXPECT_TRUE(withdraws(after, left_, unit_0));
+}
+
+TEST_F(SubstreamPickerTest, a_doubtful_holder_is_asked_last)
+{
+    join(right_);
+    view_.edge_ = unit_0;
+    view_.held[{left_, unit_0}] = all_chunks;
+    view_.held[{right_, unit_0}] = all_chunks;
+    view_.parents_[0].doubtful = true;
+    view_.parents_[1].rtt = 400ms;
+    EXPECT_EQ(asked_of(plan(start), unit_0), right_);
+}
+
+TEST_F(SubstreamPickerTest, a_doubtful_parent_gets_no_subscription_while_there_are_others)
+{
+    join(right_);
+    view_.parents_[0].doubtful = true;
+    (void)plan(asked_at_);
+    EXPECT_EQ(picker_.fed_by(left_), 0u);
+    EXPECT_EQ(picker_.fed_by(right_), substreams);
 }
 
 TEST_F(SubstreamPickerTest, who_usually_has_a_unit_by_then_is_asked_though_it_said_nothing)

@@ -14,6 +14,10 @@ void World::drain(SimNode& node)
     bool candidates_wanted = false;
     while (auto output = node.engine->poll(now_)) {
         if (auto* datagram = std::get_if<peer::SendDatagram>(&*output)) {
+            if (node.polluter) {
+                datagram->bytes =
+                    node.polluter->tamper(datagram->to, std::move(datagram->bytes), edge());
+            }
             send(node, datagram->to, std::move(datagram->bytes));
         } else if (auto* media = std::get_if<peer::MediaReady>(&*output)) {
             take_media(node, *media);

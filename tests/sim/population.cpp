@@ -1,5 +1,4 @@
-#include "protocol/integrity/openssl_hasher.hpp"
-#include "protocol/integrity/openssl_signature.hpp"
+#include "peer/policy/upload_slots.hpp"
 #include "tests/sim/world.hpp"
 
 #include <algorithm>
@@ -28,6 +27,9 @@ std::vector<std::size_t> quotas(std::vector<PeerClass> const& classes, std::size
     return result;
 }
 
+/// A polluter announces the newest units that often, beside what it does to its engine's datagrams.
+constexpr Duration lie_gap = 200ms;
+
 } // namespace
 
 SimNode::SimNode(NodePlan node_plan, Endpoint at, Scenario const& scenario, Rng node_rng)
@@ -37,8 +39,8 @@ SimNode::SimNode(NodePlan node_plan, Endpoint at, Scenario const& scenario, Rng 
       burst(scenario.burst_loss, scenario.burst_length)
 {}
 
-/// Classes in exact shares, in random order; uplinks scaled so that the stream is `load` of the
-/// fluid bound when everybody is there.
+/// Classes and polluters in exact shares, in random order; uplinks scaled so that the stream is
+/// `load` of the fluid bound when everybody is there.
 void World::plan_population()
 {
     Rng rng = rng_.fork("population");
@@ -56,6 +58,15 @@ void World::plan_population()
     };
     add(scenario_.peers, "first");
     add(scenario_.crowd, "crowd");
+    Rng lots = rng_.fork("polluters");
+    auto const polluters = static_cast<std::size_t>(
+        std::llround(scenario_.polluters * static_cast<double>(planned_.size())));
+    std::vector<std::uint8_t> pollutes(planned_.size(), 0);
+    std::fill_n(pollutes.begin(), polluters, std::uint8_t{1});
+    lots.shuffle(std::span{pollutes});
+    for (std::size_t i = 0; i < planned_.size(); ++i) {
+        planned_[i].pollutes = pollutes[i] != 0;
+    }
     double sum = 0;
     for (NodePlan const& plan : planned_) {
         sum += plan.uplink_streams;
@@ -119,13 +130,9 @@ SimNode& World::join(NodePlan plan)
         rng_.fork("node", number)));
     SimNode& node = *nodes_.back();
     node.alive = true;
-    if (scenario_.crypto_real) {
-        node.hasher = integrity::make_hasher(wire::HashFunction::sha256);
-        node.checker = std::make_unique<integrity::OpensslChecker>();
-    } else {
-        node.hasher = std::make_unique<CountedHasher>(crypto_);
-        node.checker = std::make_unique<CountedChecker>(crypto_);
-    }
+    Crypto crypto = make_crypto_(crypto_);
+    node.hasher = std::move(crypto.hasher);
+    node.checker = std::move(crypto.checker);
     node.random = std::make_unique<SeededRandom>(node.rng.fork("secrets"));
     node.meter =
         std::make_unique<Meter>(stream_,
@@ -145,6 +152,13 @@ SimNode& World::join(NodePlan plan)
             static_cast<double>(node.plan.uplink_bps) * scenario_.chunk_size /
             (scenario_.chunk_size + static_cast<double>(ip_udp_bytes)));
     }
+    if (node.plan.pollutes) {
+        node.polluter = make_polluter(node);
+        at(now_ + lie_gap, [this, number] { lie(number); });
+    }
+    if (baseline_.ignores_uplinks && !is_source) {
+        config.places = peer::substreams; // as many as one stream takes
+    }
     node.engine = std::make_unique<peer::Engine>(
         config, node.rng.fork("engine"),
         peer::Ports{*node.hasher, *node.checker, *node.random, *node.meter, &stream_});
@@ -155,11 +169,14 @@ SimNode& World::join(NodePlan plan)
     swarm.chunks_per_unit = is_source ? scenario_.chunks_per_unit : 0;
     swarm.discard_window = Scenario::s(scenario_.window_s);
     swarm.unit_duration = scenario_.unit();
+    swarm.picker = baseline_.picker;
+    swarm.deprived_first = baseline_.deprived_first;
     if (scenario_.latency_ms > 0) {
         swarm.playout.latency = Scenario::ms(scenario_.latency_ms);
     }
-    node.tracker = std::make_unique<TrackerTalk>(swarm_hex_, number, node.endpoint, swarm.role,
-                                                 node.rng.fork("tracker"));
+    node.tracker =
+        std::make_unique<TrackerTalk>(swarm_hex_, number, node.endpoint, swarm.role,
+                                      node.rng.fork("tracker"), !baseline_.ignores_uplinks);
     handle(node, peer::JoinSwarm{swarm, is_source ? signer_.get() : nullptr});
     if (tracker_is_down()) {
         tell_known_peers(node);
@@ -169,6 +186,28 @@ SimNode& World::join(NodePlan plan)
         schedule_departure(number);
     }
     return node;
+}
+
+std::unique_ptr<Polluter> World::make_polluter(SimNode const& node) const
+{
+    Polluter::Config config;
+    config.kind = *pollution_of(scenario_.pollution);
+    config.rate = scenario_.pollution_rate;
+    config.format.chunk_size = scenario_.chunk_size;
+    config.chunks_per_unit = scenario_.chunks_per_unit;
+    return std::make_unique<Polluter>(config, node.rng.fork("polluter"));
+}
+
+void World::lie(std::uint32_t number)
+{
+    SimNode& node = *nodes_[number];
+    if (!node.alive) {
+        return;
+    }
+    for (Polluter::Lie& lie : node.polluter->lies(edge())) {
+        send(node, lie.to, std::move(lie.datagram));
+    }
+    at(now_ + lie_gap, [this, number] { lie(number); });
 }
 
 void World::tell_known_peers(SimNode& node)

@@ -109,7 +109,7 @@ struct RunResult {
     double units_missing_ratio = 0;
     double offload = 0;
     double duplicate_ratio = 0;
-    double wasted_ratio = 0; ///< bytes of wrong chunks / media
+    double wasted_ratio = 0; ///< bytes of wrong or never proven chunks / media, honest viewers
     double overhead_ratio = 0;
     double cross_pid_ratio = 0;
     Percentiles startup_ms;

@@ -1,5 +1,8 @@
 #include "tests/sim/scenario.hpp"
 
+#include "tests/baselines/baselines.hpp"
+#include "tests/sim/polluter.hpp"
+
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
@@ -60,6 +63,8 @@ void fields(S& s, Visit&& visit)
     visit("tracker_down_until", s.tracker_down_until);
     visit("tracker_delay_ms", s.tracker_delay_ms);
     visit("polluters", s.polluters);
+    visit("pollution", s.pollution);
+    visit("pollution_rate", s.pollution_rate);
     visit("picker", s.picker);
     visit("latency_ms", s.latency_ms);
     visit("window_s", s.window_s);
@@ -246,16 +251,20 @@ Result<void, ScenarioError> check(Scenario const& s)
                   "'delay_min_ms' is at least 0.1 and 'delay_max_ms' not below it"},
              Rule{share(s.loss) && share(s.burst_loss) && share(s.duplication) &&
                       share(s.reordering) && share(s.free_riders) && share(s.polluters) &&
-                      share(s.massacre) && share(s.graceful) && share(s.nat_cone + s.nat_symmetric),
+                      share(s.pollution_rate) && share(s.massacre) && share(s.graceful) &&
+                      share(s.nat_cone + s.nat_symmetric),
                   "shares ('loss', 'free_riders', 'polluters', 'nat_cone' ...) lie in 0..1"},
-             Rule{s.polluters == 0 && s.picker == "substream",
-                  "'polluters' takes 0 and 'picker' substream: there is nothing else yet"},
+             Rule{pollution_of(s.pollution).has_value(),
+                  "'pollution' takes bytes, haves, early, signatures, replay, each or mixed"},
              Rule{s.window_s >= 3 && s.window_s <= 600, "'window_s' takes 3 to 600"},
              Rule{s.regions >= 1 && s.regions <= 200, "'regions' takes 1 to 200"},
          }) {
         if (!rule.holds) {
             return failure(std::string{rule.sentence});
         }
+    }
+    if (!baselines::find(s.picker)) {
+        return failure("'picker' takes one of " + baselines::names());
     }
     return {};
 }

@@ -76,8 +76,10 @@ struct Scenario {
     bool massacre_ablest = true;  ///< the most capable decile is among them
     double tracker_down_from = 0; ///< s; 0 with `until` 0 = never down
     double tracker_down_until = 0;
-    double tracker_delay_ms = 30; ///< one way
-    double polluters = 0;         ///< share of peers that send wrong bytes, HAVEs and signatures
+    double tracker_delay_ms = 30;    ///< one way
+    double polluters = 0;            ///< share of peers that tamper with what they send
+    std::string pollution = "mixed"; ///< how: bytes, haves, early, signatures, replay, each, mixed
+    double pollution_rate = 1;       ///< share of their datagrams that are tampered with
 
     // engine
     std::string picker = "substream";

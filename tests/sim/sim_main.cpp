@@ -122,17 +122,18 @@ void print(RunResult const& r, std::FILE* out)
                      or_never(one.delay_units.percentile(0.99)).c_str(), one.slots, one.free_slots,
                      one.orphans);
     }
-    std::fprintf(
-        out,
-        "polluted bytes out %llu, bad chunks %llu, bans %llu; %llu events, %llu datagrams, "
-        "%llu dropped, %llu lost; %.1f s, %.0f MiB, digest %s\n",
-        static_cast<unsigned long long>(r.polluted_bytes_out),
-        static_cast<unsigned long long>(r.bad_chunks),
-        static_cast<unsigned long long>(r.banned_peers), static_cast<unsigned long long>(r.events),
-        static_cast<unsigned long long>(r.datagrams),
-        static_cast<unsigned long long>(r.dropped_in_queues),
-        static_cast<unsigned long long>(r.lost), r.wall_s,
-        static_cast<double>(r.rss_bytes) / 1048576, r.digest.c_str());
+    std::fprintf(out,
+                 "polluted bytes out %llu, bad chunks %llu, wasted %.3f %%, bans %llu; %llu "
+                 "events, %llu datagrams, "
+                 "%llu dropped, %llu lost; %.1f s, %.0f MiB, digest %s\n",
+                 static_cast<unsigned long long>(r.polluted_bytes_out),
+                 static_cast<unsigned long long>(r.bad_chunks), r.wasted_ratio * 100,
+                 static_cast<unsigned long long>(r.banned_peers),
+                 static_cast<unsigned long long>(r.events),
+                 static_cast<unsigned long long>(r.datagrams),
+                 static_cast<unsigned long long>(r.dropped_in_queues),
+                 static_cast<unsigned long long>(r.lost), r.wall_s,
+                 static_cast<double>(r.rss_bytes) / 1048576, r.digest.c_str());
     for (std::string const& violation : r.violations) {
         std::fprintf(out, "violated: %s\n", violation.c_str());
     }

@@ -4,6 +4,7 @@
 #include "tests/sim/access_link.hpp"
 #include "tests/sim/counted_crypto.hpp"
 #include "tests/sim/meter.hpp"
+#include "tests/sim/polluter.hpp"
 #include "tests/sim/tracker_talk.hpp"
 
 #include <limits>
@@ -62,6 +63,7 @@ struct SimNode {
     std::unique_ptr<peer::Engine> engine;
     std::unique_ptr<Meter> meter;
     std::unique_ptr<TrackerTalk> tracker;
+    std::unique_ptr<Polluter> polluter; ///< null = honest
 
     /// Behind a NAT: whom it wrote to, and when last.
     std::unordered_map<Endpoint, TimePoint> bindings;

@@ -39,7 +39,7 @@ Percentiles percentiles(std::vector<double> values)
 }
 
 struct Delta {
-    std::uint64_t due, in_time, media, peers, source, duplicate, wire_in, stalls, bad;
+    std::uint64_t due, in_time, media, peers, source, duplicate, wire_in, stalls, bad, wasted;
 };
 
 Delta delta(Meter const& meter)
@@ -54,7 +54,8 @@ Delta delta(Meter const& meter)
             b.duplicate_bytes - a.duplicate_bytes,
             b.wire_bytes_in - a.wire_bytes_in,
             b.stalls - a.stalls,
-            b.bad_chunks - a.bad_chunks};
+            b.bad_chunks - a.bad_chunks,
+            b.wasted_bytes - a.wasted_bytes};
 }
 
 std::uint64_t resident_bytes()
@@ -169,6 +170,7 @@ void World::add_totals(RunResult& result) const
         sum.duplicate += mine.duplicate;
         sum.wire_in += mine.wire_in;
         sum.stalls += mine.stalls;
+        sum.wasted += mine.wasted;
         minutes += present / 60;
         result.delay_units.add(meter.delays());
         // Who never played although there was time to has missed everything.
@@ -199,7 +201,7 @@ void World::add_totals(RunResult& result) const
     result.units_missing_ratio = ratio(delays.missing(), delays.count());
     result.offload = ratio(sum.peers, sum.media);
     result.duplicate_ratio = ratio(sum.duplicate, sum.media);
-    result.wasted_ratio = ratio(result.bad_chunks * scenario_.chunk_size, sum.media);
+    result.wasted_ratio = ratio(sum.wasted, sum.media);
     result.overhead_ratio = sum.media == 0 ? 0 : ratio(sum.wire_in, sum.media) - 1;
     result.startup_ms = percentiles(startups);
     result.startup_max_ms =

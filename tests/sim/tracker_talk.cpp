@@ -11,9 +11,10 @@ constexpr std::uint32_t peers_wanted = 25;
 } // namespace
 
 TrackerTalk::TrackerTalk(std::string swarm_id, std::uint32_t number, Endpoint own, peer::Role role,
-                         Rng rng)
+                         Rng rng, bool tells_uplinks)
     : swarm_id_(std::move(swarm_id)), own_(own), role_(role), rng_(rng),
-      candidates_("", [](Endpoint const&) { return true; }), reports_(swarm_id_)
+      candidates_("", [](Endpoint const&) { return true; }), reports_(swarm_id_),
+      tells_uplinks_(tells_uplinks)
 {
     std::string const digits = std::to_string(number);
     peer_id_ = std::string(40 - digits.size(), '0') + digits;
@@ -61,7 +62,7 @@ std::optional<std::string> TrackerTalk::request(TimePoint now, peer::SwarmFigure
         return to_body(reports_.content_only(figures));
     }
     report_at_ = now + peer::jittered(rng_, timers_.report_interval, 0.2);
-    return to_body(reports_.full(figures));
+    return to_body(tells_uplinks_ ? reports_.full(figures) : reports_.content_only(figures));
 }
 
 std::string TrackerTalk::leave() const

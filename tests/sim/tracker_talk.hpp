@@ -14,7 +14,9 @@ namespace ppsp::sim {
 /// A peer's conversation with the tracker: the shell's rules and messages without its sockets.
 class TrackerTalk {
 public:
-    TrackerTalk(std::string swarm_id, std::uint32_t number, Endpoint own, peer::Role role, Rng rng);
+    /// Without `tells_uplinks` the tracker hears nothing by which peers could be told apart.
+    TrackerTalk(std::string swarm_id, std::uint32_t number, Endpoint own, peer::Role role, Rng rng,
+                bool tells_uplinks = true);
 
     /// What to send by `now`; nullopt = nothing yet.
     [[nodiscard]] std::optional<std::string> request(TimePoint now,
@@ -41,6 +43,7 @@ private:
     mutable Rng rng_;
     peer::Candidates candidates_;
     peer::TrackerReports reports_;
+    bool tells_uplinks_;
     bool registered_ = false;
     bool waiting_ = false; ///< for an answer
     bool find_wanted_ = false;

@@ -38,14 +38,29 @@ std::unique_ptr<integrity::Signer> make_signer(Scenario const& scenario, CryptoC
     return integrity::make_signer(std::move(*key));
 }
 
+World::Crypto real_crypto(CryptoCounts&)
+{
+    return {integrity::make_hasher(wire::HashFunction::sha256),
+            std::make_unique<integrity::OpensslChecker>()};
+}
+
+World::Crypto counted_crypto(CryptoCounts& counts)
+{
+    return {std::make_unique<CountedHasher>(counts), std::make_unique<CountedChecker>(counts)};
+}
+
 } // namespace
 
-World::World(Scenario const& scenario)
+World::World(Scenario const& scenario, CryptoMaker crypto)
     : scenario_(scenario), rng_(scenario.seed), link_rng_(rng_.fork("links")),
       origin_(origin_of(scenario)), end_(origin_ + Scenario::s(scenario.seconds)), now_(origin_),
       wire_factor_(wire_factor(scenario.overhead_allowance, scenario.chunk_size)),
       stream_(scenario.chunks_per_unit, scenario.chunk_size,
               static_cast<std::size_t>((scenario.window_s + 10) * 1e3 / scenario.unit_ms)),
+      make_crypto_(crypto                 ? std::move(crypto)
+                   : scenario.crypto_real ? CryptoMaker{real_crypto}
+                                          : CryptoMaker{counted_crypto}),
+      baseline_(baselines::find(scenario.picker).value_or(baselines::Baseline{})),
       signer_(make_signer(scenario_, crypto_, rng_.fork("key"))), swarm_(signer_->swarm_id()),
       swarm_hex_(to_hex(swarm_)), tracker_(tracker::Limits{}, std::nullopt, rng_.fork("tracker")),
       tracker_endpoint_(Endpoint::v4(0x13000001, 7846)), next_key_(origin_)
@@ -227,7 +242,9 @@ void World::ask_tracker(SimNode& node, std::string body)
         std::vector<peer::Input> inputs;
         asker.tracker->on_answer(now_, answer, inputs);
         for (peer::Input const& input : inputs) {
-            handle(asker, input);
+            if (!baseline_.ignores_uplinks || !std::holds_alternative<peer::UplinksProven>(input)) {
+                handle(asker, input);
+            }
         }
         talk_to_tracker(asker);
     };

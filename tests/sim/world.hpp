@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tests/baselines/baselines.hpp"
 #include "tests/sim/event_queue.hpp"
 #include "tests/sim/sim_node.hpp"
 #include "tracker/api/service.hpp"
@@ -17,7 +18,15 @@ inline constexpr std::uint32_t address_step = 256;
 /// same run, down to the digest.
 class World {
 public:
-    explicit World(Scenario const& scenario);
+    /// Hashes and checks of one node.
+    struct Crypto {
+        std::unique_ptr<integrity::Hasher> hasher;
+        std::unique_ptr<integrity::Checker> checker;
+    };
+    /// Makes them; a test may hand in broken ones to see that the auditor notices.
+    using CryptoMaker = std::function<Crypto(CryptoCounts& counts)>;
+
+    explicit World(Scenario const& scenario, CryptoMaker crypto = {});
     ~World();
 
     /// Called about once a second of wall time: (seconds done, seconds in all).
@@ -37,10 +46,12 @@ private:
     [[nodiscard]] NodePlan plan_node(std::size_t peer_class, std::string group);
     void add_source();
     SimNode& join(NodePlan plan);
+    [[nodiscard]] std::unique_ptr<Polluter> make_polluter(SimNode const& node) const;
     void leave(SimNode& node, bool graceful);
     void schedule_departure(std::uint32_t number);
     void massacre();
     void tell_known_peers(SimNode& node);
+    void lie(std::uint32_t number);
 
     // network.cpp: the way of a datagram
     void drain(SimNode& node);
@@ -60,6 +71,11 @@ private:
     void arm(SimNode& node);
     void at(TimePoint when, std::function<void()> what);
     void cut_unit();
+    /// Newest unit that was cut.
+    [[nodiscard]] peer::UnitIndex edge() const
+    {
+        return std::max<peer::UnitIndex>(stream_.next_unit(), 1) - 1;
+    }
     void tick();
     void talk_to_tracker(SimNode& node);
     void ask_tracker(SimNode& node, std::string body);
@@ -93,6 +109,8 @@ private:
 
     SimStream stream_;
     CryptoCounts crypto_;
+    CryptoMaker make_crypto_;
+    baselines::Baseline baseline_;
     std::unique_ptr<integrity::Signer> signer_;
     peer::SwarmId swarm_;
     std::string swarm_hex_;

@@ -1,0 +1,67 @@
+#pragma once
+
+#include "peer/content/unit_grid.hpp"
+#include "protocol/base/time.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace ppsp::peer {
+
+/// What a neighbour's word was worth so far. What it announced may not come when it is asked for:
+/// that happens to the honest, too, when much is asked of them, so it only makes a neighbour
+/// doubtful for a while. Chunks that no munro proves come from the honest only when a datagram got
+/// lost; several in a row make a liar.
+class Trust {
+public:
+    /// Units asked for that are remembered; the oldest gives way.
+    static constexpr std::size_t asked_max = 64;
+    /// So long after the last chunk from it, beside two round trips, what it was asked for should
+    /// have come: pulls wait for new units, and a poor uplink takes its time.
+    static constexpr Duration patience = std::chrono::milliseconds{600};
+    /// Who kept us waiting that long beside a round trip is to blame although we took the request
+    /// back.
+    static constexpr Duration release_patience = std::chrono::milliseconds{150};
+    /// One word kept halves the count, so it takes three failures in four to get there.
+    static constexpr std::uint32_t broken_max = 4;
+    /// Doubtful for that long, twice as long if it goes on, and so on.
+    static constexpr Duration doubt = std::chrono::seconds{2};
+    static constexpr std::uint32_t doublings_max = 5;
+    /// Units in a row without a munro that make a liar; a good munro halves their count.
+    static constexpr std::uint32_t unproven_max = 6;
+
+    /// A unit that it announced was asked of it.
+    void asked(TimePoint now, UnitIndex unit);
+    /// A chunk of the unit came from it and was proven.
+    void kept(TimePoint now, UnitIndex unit);
+    /// The unit need not come any more.
+    void released(TimePoint now, UnitIndex unit, Duration round_trip);
+    /// Looks for what did not come in time.
+    void expire(TimePoint now, Duration round_trip);
+    /// A chunk of the unit came, and no munro with it.
+    void unproven(UnitIndex unit);
+    /// The first good munro of a unit came from it.
+    void proved() { unproven_ /= 2; }
+
+    /// Others are to be asked first.
+    [[nodiscard]] bool is_doubtful(TimePoint now) const { return now < doubted_until_; }
+    [[nodiscard]] bool is_liar() const { return unproven_ >= unproven_max; }
+
+private:
+    struct Asked {
+        UnitIndex unit = 0;
+        TimePoint at{};
+    };
+    void note_broken(TimePoint now);
+
+    std::vector<Asked> asked_; ///< oldest first
+    TimePoint kept_at_{};
+    std::uint32_t broken_ = 0;
+    std::uint32_t unproven_ = 0;
+    std::optional<UnitIndex> unproven_unit_; ///< the last one
+    std::uint32_t doubts_ = 0;               ///< since it kept its word last
+    TimePoint doubted_until_{};
+};
+
+} // namespace ppsp::peer
