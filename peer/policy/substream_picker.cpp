@@ -83,7 +83,7 @@ Duration SubstreamPicker::wait(PickerView const& view, UnitIndex unit, Lag const
         return std::min(usual + config_.patience, config_.wait_max);
     }
     Duration const slack = std::max<Duration>(*due - view.expected(unit), Duration::zero());
-    Duration const patience = std::clamp(slack / 16, config_.patience_min, config_.patience);
+    Duration const patience = std::clamp(slack / 10, config_.patience_min, config_.patience);
     return std::min({usual + patience, config_.wait_max, slack * 2 / 3});
 }
 
@@ -184,7 +184,6 @@ void SubstreamPicker::on_chunk(TimePoint now, PeerKey from, UnitIndex unit, Pick
     if (!state->started && !state->pull) {
         note_lag(now, from, unit, view);
         ParentState& parent = parents_[from];
-        parent.misses[substream_of(unit)] = 0;
         parent.refusals[substream_of(unit)] = 0;
         Substream& mine = substreams_[substream_of(unit)];
         mine.pushed_at = now;
@@ -259,6 +258,9 @@ void SubstreamPicker::on_complete(TimePoint now, UnitIndex unit, PickerView cons
         return;
     }
     state->open = false;
+    if (state->parent && !state->pull) {
+        parents_[*state->parent].misses[substream_of(unit)] = 0;
+    }
     substreams_[substream_of(unit)].own.note(now - view.expected(unit));
 }
 
@@ -658,7 +660,8 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
     auto parent = too_many ? std::nullopt : holder(now, view, unit, state.parent);
     // Others have it and the parent does not: that is its fault. If nobody has it, it is late for
     // everybody.
-    if (parent && state.parent && !state.started && !state.pull && parent != state.parent) {
+    bool const fails = !state.started || state.tries >= 3; // a chunk of each unit is not enough
+    if (parent && state.parent && fails && !state.pull && parent != state.parent) {
         if (ParentView const* const late = usable(view, *state.parent)) {
             note_miss(now, *late, substream_of(unit));
         }

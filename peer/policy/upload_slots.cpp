@@ -42,7 +42,7 @@ bool UploadSlots::admit(TimePoint now, PeerKey peer, std::uint32_t substream, do
         return true;
     }
     std::erase_if(leavers_, [now](Leaver const& leaver) { return leaver.until <= now; });
-    return leaves(peer, substream) || even_out(now, peer, substream, rank) ||
+    return leaves(now, peer, substream) || even_out(now, peer, substream, rank) ||
            preempt(now, peer, substream, rank);
 }
 
@@ -61,6 +61,9 @@ bool UploadSlots::even_out(TimePoint now, PeerKey peer, std::uint32_t substream,
     auto const least =
         std::min_element(fullest->begin(), fullest->end(),
                          [](Child const& a, Child const& b) { return a.rank < b.rank; });
+    if (rank * preemption_gain < least->rank) {
+        return false; // it would take the place of somebody who is worth much more
+    }
     give_notice(now, least->peer,
                 static_cast<std::uint32_t>(std::distance(children_.begin(), fullest)));
     fullest->erase(least);
@@ -78,10 +81,10 @@ void UploadSlots::give_notice(TimePoint now, PeerKey peer, std::uint32_t substre
     notices_.push_back({peer, substream});
 }
 
-bool UploadSlots::leaves(PeerKey peer, std::uint64_t substream) const
+bool UploadSlots::leaves(TimePoint now, PeerKey peer, std::uint64_t substream) const
 {
     return std::any_of(leavers_.begin(), leavers_.end(), [&](Leaver const& leaver) {
-        return leaver.peer == peer && leaver.substream == substream;
+        return leaver.peer == peer && leaver.substream == substream && leaver.until > now;
     });
 }
 
@@ -92,9 +95,9 @@ bool UploadSlots::holds(PeerKey peer, std::uint64_t substream) const
                        [peer](Child const& child) { return child.peer == peer; });
 }
 
-bool UploadSlots::serves(PeerKey peer, std::uint64_t substream) const
+bool UploadSlots::serves(TimePoint now, PeerKey peer, std::uint64_t substream) const
 {
-    return holds(peer, substream) || leaves(peer, substream);
+    return holds(peer, substream) || leaves(now, peer, substream);
 }
 
 void UploadSlots::forget_idle(TimePoint now)

@@ -48,7 +48,7 @@ public:
     /// Whether the neighbour has a place in the substream.
     [[nodiscard]] bool holds(PeerKey peer, std::uint64_t substream) const;
     /// Whether it is served: it has a place, or lost it less than `grace` ago.
-    [[nodiscard]] bool serves(PeerKey peer, std::uint64_t substream) const;
+    [[nodiscard]] bool serves(TimePoint now, PeerKey peer, std::uint64_t substream) const;
     /// Places of a substream at most: an equal share of all and, without `spread`, a quarter more.
     /// Many children of one substream wait for each other, few are hard to find when the others are
     /// full.
@@ -81,7 +81,7 @@ private:
     };
     void forget_idle(TimePoint now);
     void give_notice(TimePoint now, PeerKey peer, std::uint32_t substream);
-    [[nodiscard]] bool leaves(PeerKey peer, std::uint64_t substream) const;
+    [[nodiscard]] bool leaves(TimePoint now, PeerKey peer, std::uint64_t substream) const;
     [[nodiscard]] std::uint32_t taken() const;
     bool even_out(TimePoint now, PeerKey peer, std::uint32_t substream, double rank);
     bool preempt(TimePoint now, PeerKey peer, std::uint32_t substream, double rank);

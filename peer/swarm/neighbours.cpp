@@ -294,7 +294,8 @@ void Swarm::judge(TimePoint now, Channel& channel)
         punish(now, channel, BanReason::bad_signatures);
     } else if (marks.bad_datagrams >= bad_datagrams_max || marks.early_haves >= early_haves_max) {
         punish(now, channel, BanReason::bad_messages);
-    } else if (channel.trust.is_liar()) {
+    } else if (channel.trust.is_liar() && !channel.profile.is_source()) {
+        // A source whose clock was set back proves nothing for a while.
         punish(now, channel, BanReason::broken_word);
     }
 }
@@ -322,6 +323,7 @@ void Swarm::look_after_handshake(TimePoint now, Channel& channel)
 {
     if (channel.state == ChannelState::half_open) {
         if (now - channel.handshake.started > half_open_max) {
+            picker_->on_parent_gone(key_of(channel)); // its HAVEs came with the first datagram
             channel.state = ChannelState::closed;
             any_closed_ = true;
         }

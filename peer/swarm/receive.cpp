@@ -123,7 +123,8 @@ void Swarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
     auto const newest = store_->newest();
     if (newest && (last > *newest + believable_ahead || !may_exist(now, last, early_max))) {
         jump_ = Jump{key_of(channel), last};
-        channel.marks.early_haves += now - newest_changed_ < stream_runs ? 1 : 0;
+        bool const cannot_be = !may_exist(now, last, early_max);
+        channel.marks.early_haves += cannot_be && now - newest_changed_ < stream_runs ? 1 : 0;
         return;
     }
     std::vector<ChunkRange> const fresh = channel.has.chunks().missing(chunks);

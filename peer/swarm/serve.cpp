@@ -75,9 +75,36 @@ void Swarm::subscribe(TimePoint now, Channel& channel, UnitIndex unit)
 {
     auto const substream = static_cast<std::uint32_t>(unit % substreams);
     if (can_push(now, substream) && slots_.admit(now, key_of(channel), substream, channel.rank())) {
+        // What waits to be announced would sound like a refusal now.
+        drop_substream(channel.control.haves, substream);
+        drop_substream(channel.control.offers, substream);
         return;
     }
     refuse_place(now, channel, substream);
+}
+
+/// The units of one substream leave the ranges.
+void Swarm::drop_substream(std::vector<ChunkRange>& ranges, std::uint32_t substream) const
+{
+    UnitGrid const& grid = store_->grid();
+    std::vector<ChunkRange> rest;
+    for (ChunkRange const& range : ranges) {
+        UnitIndex const last = grid.unit_of(range.last);
+        for (UnitIndex unit = grid.unit_of(range.first); unit <= last; ++unit) {
+            if (unit % substreams == substream) {
+                continue;
+            }
+            ChunkRange const whole = grid.chunks(unit);
+            bool const continues =
+                !rest.empty() && to_number(rest.back().last) + 1 == to_number(whole.first);
+            if (continues) {
+                rest.back().last = whole.last;
+            } else {
+                rest.push_back(whole);
+            }
+        }
+    }
+    ranges = std::move(rest);
 }
 
 /// Whoever lost its place hears of it while it is still served.
@@ -223,7 +250,7 @@ bool Swarm::adopt(TimePoint now, Spreading& spreading, Channel& channel)
     auto const substream = static_cast<std::uint32_t>(spreading.unit % substreams);
     // Children stay while their parent looks for a new one: a branch that moves as a whole is whole
     // again at once.
-    bool const serves = slots_.serves(key, substream) || can_push(now, substream);
+    bool const serves = slots_.serves(now, key, substream) || can_push(now, substream);
     if (!serves || !slots_.admit(now, key, substream, channel.rank())) {
         return false;
     }
@@ -282,7 +309,7 @@ void Swarm::announce(TimePoint now, UnitIndex unit)
             continue;
         }
         bool const refused = channel->requests.wants_any(whole);
-        if (!refused && slots_.serves(key_of(*channel), unit % substreams)) {
+        if (!refused && slots_.serves(now, key_of(*channel), unit % substreams)) {
             continue;
         }
         // Who is full does not advertise; now and then it tells how early it is.

@@ -242,12 +242,14 @@ TEST(UploadSlotsTest, who_loses_its_place_is_told_and_served_for_a_while)
     EXPECT_EQ(notices[0].substream, 3u);
     EXPECT_TRUE(slots.take_notices().empty()) << "told once";
     EXPECT_FALSE(slots.holds(PeerKey{1}, 3));
-    EXPECT_TRUE(slots.serves(PeerKey{1}, 3));
+    EXPECT_TRUE(slots.serves(at(1s), PeerKey{1}, 3));
     Duration const end = 1s + UploadSlots::grace;
+    EXPECT_TRUE(slots.serves(at(end - 1us), PeerKey{1}, 3));
+    EXPECT_FALSE(slots.serves(at(end), PeerKey{1}, 3)) << "asked or not";
     EXPECT_TRUE(slots.admit(at(end - 1us), PeerKey{1}, 3, 100));
     EXPECT_TRUE(slots.admit(at(end - 1us), PeerKey{2}, 3, 5000));
     EXPECT_FALSE(slots.admit(at(end), PeerKey{1}, 3, 100));
-    EXPECT_FALSE(slots.serves(PeerKey{1}, 3));
+    EXPECT_FALSE(slots.serves(at(end), PeerKey{1}, 3));
 }
 
 TEST(UploadSlotsTest, a_substream_with_less_than_its_share_takes_from_the_fullest)
@@ -260,6 +262,8 @@ TEST(UploadSlotsTest, a_substream_with_less_than_its_share_takes_from_the_fulles
     }
     Duration const later = 1s + UploadSlots::preemption_gap;
     EXPECT_FALSE(slots.admit(at(later), PeerKey{9}, 0, equal_rank)) << "it has its share";
+    double const poor = equal_rank / UploadSlots::preemption_gain - 1;
+    EXPECT_FALSE(slots.admit(at(later), PeerKey{9}, substreams - 1, poor)) << "worth much less";
     EXPECT_TRUE(slots.admit(at(later), PeerKey{9}, substreams - 1, equal_rank));
     EXPECT_EQ(slots.take_notices().size(), 1u);
     EXPECT_FALSE(slots.admit(at(later), PeerKey{9}, substreams - 2, equal_rank)) << "one at a time";
@@ -276,7 +280,7 @@ TEST(UploadSlotsTest, the_list_of_those_that_leave_has_a_limit)
     std::uint32_t served = 0;
     for (std::uint32_t substream = 0; substream < substreams; ++substream) {
         for (std::uint32_t peer = 1; peer <= 60; ++peer) {
-            served += slots.serves(PeerKey{peer}, substream) ? 1 : 0;
+            served += slots.serves(at(1s), PeerKey{peer}, substream) ? 1 : 0;
         }
     }
     EXPECT_EQ(served, UploadSlots::leavers_max);

@@ -580,6 +580,25 @@ TEST_F(SubstreamPickerTest, units_that_others_have_are_missed)
     EXPECT_EQ(picker_.fed_by(left_), substreams - 1);
 }
 
+TEST_F(SubstreamPickerTest, a_chunk_of_each_unit_does_not_keep_a_parent)
+{
+    subscribe_to_left();
+    feed(left_, unit_0, unit_0 + 7);
+    for (std::uint32_t miss = 1; miss <= config_.misses_max; ++miss) {
+        EXPECT_EQ(picker_.fed_by(left_), substreams);
+        UnitIndex const begun = unit_0 + miss * substreams;
+        advance_to(begun);
+        view_.held[{right_, begun}] = all_chunks;
+        push_half(when(begun) + 20ms, left_, begun);
+        for (Duration late = 30ms; late < 700ms; late += 10ms) {
+            view_.parents_[0].heard = at(when(begun) + late);
+            (void)plan(when(begun) + late);
+        }
+        EXPECT_EQ(picker_.asked(begun), right_);
+    }
+    EXPECT_EQ(picker_.fed_by(left_), substreams - 1);
+}
+
 TEST_F(SubstreamPickerTest, who_misses_a_unit_and_says_nothing_at_all_is_gone)
 {
     subscribe_to_left();
