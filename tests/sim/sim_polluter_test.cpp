@@ -188,6 +188,7 @@ TEST(SimPoison, announcements_that_are_not_kept_hurt_little)
 {
     Scenario scenario = poisoned();
     scenario.pollution = "haves";
+    scenario.peers = 25; // sanitizers take their time
     RunResult const result = World{scenario}.run();
     EXPECT_TRUE(result.violations.empty());
     EXPECT_GT(result.continuity, 0.985);
@@ -211,6 +212,10 @@ TEST(SimPoison, the_auditor_sees_what_a_broken_check_lets_through)
 {
     Scenario scenario = poisoned();
     scenario.pollution = "bytes";
+    scenario.peers = 10; // the first wrong byte is enough
+    scenario.seconds = 14;
+    scenario.measure_from = 5;
+    scenario.join_over = 2;
     World::CryptoMaker const blind = [](CryptoCounts& counts) {
         return World::Crypto{std::make_unique<BlindHasher>(counts),
                              std::make_unique<CountedChecker>(counts)};
