@@ -83,8 +83,9 @@ Duration SubstreamPicker::wait(PickerView const& view, UnitIndex unit, Lag const
         return std::min(usual + config_.patience, config_.wait_max);
     }
     Duration const slack = std::max<Duration>(*due - view.expected(unit), Duration::zero());
-    Duration const patience = std::clamp(slack / 10, config_.patience_min, config_.patience);
-    return std::min({usual + patience, config_.wait_max, slack * 2 / 3});
+    Duration const patience = std::clamp(slack / 16, config_.patience_min, config_.patience);
+    Duration const third = std::max(slack / 3, lag.mean + lag.deviation * 2);
+    return std::min({usual + patience, config_.wait_max, third});
 }
 
 void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit, bool offered,
@@ -706,7 +707,7 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
     // The picture begins with these: one who does not serve at once must not hold it up.
     bool const begins = joining && unit < view.first_wanted() + config_.hedged_units;
     auto const second = begins ? holder(now, view, unit, parent) : std::nullopt;
-    if (second && second != parent) {
+    if (second && second != parent && !usable(view, *second)->is_source) {
         plan.asks.push_back({*second, unit, view.missing(unit)});
         planned_[*second] += static_cast<std::uint32_t>(std::popcount(plan.asks.back().chunks));
     }

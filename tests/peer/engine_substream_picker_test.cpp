@@ -512,6 +512,15 @@ TEST_F(SubstreamPickerTest, the_first_units_of_a_joiner_are_asked_of_two)
     EXPECT_LE(asks_for(plan(start + 800ms), unit_0 + 4).size(), 1u) << "it has begun";
 }
 
+TEST_F(SubstreamPickerTest, the_source_is_not_asked_on_top)
+{
+    join(source_, true);
+    view_.edge_ = unit_0;
+    view_.held[{left_, unit_0}] = all_chunks;
+    view_.held[{source_, unit_0}] = all_chunks;
+    EXPECT_EQ(asks_for(plan(start + config_.source_hold_off * 3), unit_0).size(), 1u);
+}
+
 TEST_F(SubstreamPickerTest, a_pull_names_only_what_the_holder_has)
 {
     view_.edge_ = unit_0;
