@@ -83,9 +83,8 @@ Duration SubstreamPicker::wait(PickerView const& view, UnitIndex unit, Lag const
         return std::min(usual + config_.patience, config_.wait_max);
     }
     Duration const slack = std::max<Duration>(*due - view.expected(unit), Duration::zero());
-    Duration const patience = std::clamp(slack / 16, config_.patience_min, config_.patience);
-    Duration const third = std::max(slack / 3, lag.mean + lag.deviation * 2);
-    return std::min({usual + patience, config_.wait_max, third});
+    Duration const patience = std::clamp(slack / 10, config_.patience_min, config_.patience);
+    return std::min({usual + patience, config_.wait_max, slack * 2 / 3});
 }
 
 void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit, bool offered,

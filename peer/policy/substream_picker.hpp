@@ -19,7 +19,7 @@ struct SubstreamPickerConfig {
     /// A unit that its parent did not begin that long after it usually does, beside four mean
     /// deviations, is fetched elsewhere.
     Duration patience = std::chrono::milliseconds{150};
-    /// A sixteenth of the time until the unit is due, within these two.
+    /// A tenth of the time until the unit is due, within these two.
     Duration patience_min = std::chrono::milliseconds{40};
     /// A subscription is said twice, so far apart: a lost REQUEST would cost several units.
     Duration repeat = std::chrono::milliseconds{300};
