@@ -84,7 +84,9 @@ Duration SubstreamPicker::wait(PickerView const& view, UnitIndex unit, Lag const
     }
     Duration const slack = std::max<Duration>(*due - view.expected(unit), Duration::zero());
     Duration const patience = std::clamp(slack / 10, config_.patience_min, config_.patience);
-    return std::min({usual + patience, config_.wait_max, slack * 2 / 3});
+    // Of a parent that nothing is known of yet little is expected: the stream may just begin.
+    Duration const most = lag.known ? slack * 2 / 3 : slack / 3;
+    return std::min({usual + patience, config_.wait_max, most});
 }
 
 void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit, bool offered,
