@@ -42,6 +42,8 @@ public:
         ChunkId chunk{};
         TimePoint since{};
         std::uint32_t order = 0;
+        /// When we had it to send: a unit that trickles in began long before its last chunk.
+        TimePoint ready{};
     };
     /// A wanted chunk can be sent. For a pushed one `since` is when its unit began and `order` the
     /// neighbour's place among those that get it.

@@ -108,8 +108,8 @@ void Swarm::relieve(TimePoint now)
             continue; // its own path is the narrow one
         }
         if (auto const ready = channel->requests.next(now, RequestQueue::Urgency::push);
-            ready && ready->since != TimePoint{}) {
-            waited = std::max(waited, now - ready->since);
+            ready && ready->ready != TimePoint{}) {
+            waited = std::max(waited, now - ready->ready);
         }
     }
     if (is_source()) {
@@ -196,8 +196,8 @@ void Swarm::send_data(TimePoint now)
             if (next.channel == nullptr) {
                 break;
             }
-            if (next.since != TimePoint{} && urgency == RequestQueue::Urgency::push &&
-                now - next.since > std::max<Duration>(push_late, unit_time() * push_late_units)) {
+            if (next.ready != TimePoint{} && urgency == RequestQueue::Urgency::push &&
+                now - next.ready > std::max<Duration>(push_late, unit_time() * push_late_units)) {
                 pulls_pause_until_ = now + pulls_pause;
             }
             send_chunk(now, *next.channel, next.chunk);
@@ -251,7 +251,7 @@ Swarm::NextData Swarm::next_data(TimePoint now, RequestQueue::Urgency urgency)
         TimePoint const since = by_need ? TimePoint{held_lately(channel)} : ready->since;
         if (best.channel == nullptr ||
             std::pair{since, ready->order} < std::pair{best_since, best_order}) {
-            best = {&channel, ready->chunk, ready->since};
+            best = {&channel, ready->chunk, ready->ready};
             best_since = since;
             best_order = ready->order;
         }

@@ -178,9 +178,9 @@ void Swarm::request_chunk(TimePoint now, Channel& channel, ChunkId chunk)
         channel.hashes.doubt(store_->grid().chunks(unit));
         send_again(now, channel, chunk);
     } else {
-        channel.requests.make_ready({chunk, now, 0}, helps_newcomer(now, channel)
-                                                         ? RequestQueue::Urgency::push
-                                                         : RequestQueue::Urgency::pull);
+        channel.requests.make_ready({chunk, now, 0, now}, helps_newcomer(now, channel)
+                                                              ? RequestQueue::Urgency::push
+                                                              : RequestQueue::Urgency::pull);
     }
     note_sending(channel);
 }
@@ -254,11 +254,11 @@ bool Swarm::adopt(TimePoint now, Spreading& spreading, Channel& channel)
     if (!serves || !slots_.admit(now, key, substream, channel.rank())) {
         return false;
     }
-    add_child(spreading, channel);
+    add_child(now, spreading, channel);
     return true;
 }
 
-void Swarm::add_child(Spreading& spreading, Channel& channel)
+void Swarm::add_child(TimePoint now, Spreading& spreading, Channel& channel)
 {
     ChunkRange const whole = store_->grid().chunks(spreading.unit);
     auto const order = static_cast<std::uint32_t>(spreading.children.size());
@@ -266,7 +266,7 @@ void Swarm::add_child(Spreading& spreading, Channel& channel)
     channel.pushing.add(whole);
     for (ChunkId chunk = whole.first; chunk <= whole.last; chunk = chunk + 1) {
         if (store_->has(chunk) && channel.requests.wants(chunk)) {
-            channel.requests.make_ready({chunk, spreading.began, order},
+            channel.requests.make_ready({chunk, spreading.began, order, now},
                                         RequestQueue::Urgency::push);
         }
     }
@@ -286,7 +286,8 @@ void Swarm::offer_chunk(TimePoint now, ChunkId chunk)
     for (std::uint32_t order = 0; order < at->children.size(); ++order) {
         Channel* const channel = channel_of(at->children[order]);
         if (channel != nullptr && channel->requests.wants(chunk)) {
-            channel->requests.make_ready({chunk, at->began, order}, RequestQueue::Urgency::push);
+            channel->requests.make_ready({chunk, at->began, order, now},
+                                         RequestQueue::Urgency::push);
             note_sending(*channel);
         }
     }
@@ -397,7 +398,7 @@ void Swarm::place_first_copies(TimePoint now, UnitIndex unit)
         }
         if (slots_.admit(now, key_of(*taker.channel), substream, taker.rank)) {
             static_cast<void>(taker.channel->requests.want(whole));
-            add_child(spreading, *taker.channel);
+            add_child(now, spreading, *taker.channel);
         }
     }
 }

@@ -152,7 +152,7 @@ private:
         std::vector<PeerKey> children;
     };
     Spreading& spreading_of(TimePoint now, UnitIndex unit);
-    void add_child(Spreading& spreading, Channel& channel);
+    void add_child(TimePoint now, Spreading& spreading, Channel& channel);
     bool adopt(TimePoint now, Spreading& spreading, Channel& channel);
     void offer_chunk(TimePoint now, ChunkId chunk);
     void place_first_copies(TimePoint now, UnitIndex unit);
@@ -168,7 +168,7 @@ private:
     struct NextData {
         Channel* channel = nullptr;
         ChunkId chunk{};
-        TimePoint since{};
+        TimePoint ready{}; ///< zero for what is sent again
     };
     [[nodiscard]] Duration held_lately(Channel const& channel) const;
     [[nodiscard]] NextData next_data(TimePoint now, RequestQueue::Urgency urgency);
