@@ -108,7 +108,11 @@ void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit
     if (state->subscribed == parent) {
         state->subscribed.reset();
     }
-    if (!state->parent) {
+    // What the source has not begun to send is better taken from who has it now.
+    ParentView const* const asked = state->parent ? usable(view, *state->parent) : nullptr;
+    bool const relieves = asked != nullptr && asked->is_source && asked->key != parent &&
+                          state->pull && !state->started;
+    if (!state->parent || relieves) {
         state->check = now;
         next_check_ = now;
     }

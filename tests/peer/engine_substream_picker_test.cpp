@@ -512,6 +512,26 @@ TEST_F(SubstreamPickerTest, the_first_units_of_a_joiner_are_asked_of_two)
     EXPECT_LE(asks_for(plan(start + 800ms), unit_0 + 4).size(), 1u) << "it has begun";
 }
 
+TEST_F(SubstreamPickerTest, a_pull_leaves_the_source_for_who_has_the_unit_now)
+{
+    join(source_, true);
+    view_.edge_ = unit_0 + 1;
+    view_.held[{source_, unit_0}] = all_chunks;
+    view_.held[{source_, unit_0 + 1}] = all_chunks;
+    Duration const now = start + config_.source_hold_off * 3 + unit_duration;
+    Plan const first = plan(now);
+    ASSERT_EQ(asked_of(first, unit_0), source_);
+    ASSERT_EQ(asked_of(first, unit_0 + 1), source_);
+    push_half(now + 5ms, source_, unit_0 + 1);
+    announce(now + 10ms, left_, unit_0);
+    announce(now + 10ms, left_, unit_0 + 1);
+    EXPECT_LE(picker_.deadline(), at(now + 10ms));
+    Plan const moved = plan(now + 10ms);
+    EXPECT_EQ(asked_of(moved, unit_0), left_);
+    EXPECT_TRUE(withdraws(moved, source_, unit_0));
+    EXPECT_FALSE(asked_of(moved, unit_0 + 1).has_value()) << "the source has begun";
+}
+
 TEST_F(SubstreamPickerTest, the_source_is_not_asked_on_top)
 {
     join(source_, true);
