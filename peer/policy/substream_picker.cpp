@@ -746,7 +746,7 @@ std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& 
                       static_cast<double>(rng_.between(0, 5000));
         // Who holds a part only has to be followed by another request.
         cost += 100e3 * std::popcount(missing & ~held) / std::popcount(missing);
-        if (parent.is_source && !urgent) {
+        if (parent.is_source) {
             cost += static_cast<double>(config_.source_handicap.count());
         }
         if (!urgent && blocked(now, parent.key, substream_of(unit))) {

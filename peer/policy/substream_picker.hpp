@@ -56,8 +56,9 @@ struct SubstreamPickerConfig {
     /// every refusal in a row, random within [1, 2] x this.
     Duration block = std::chrono::milliseconds{700};
     Duration block_max = std::chrono::seconds{30};
-    /// The source serves first copies; whoever else holds a unit is preferred by that much.
-    Duration source_handicap = std::chrono::milliseconds{40};
+    /// The source serves first copies; whoever else holds a unit is preferred by that much, however
+    /// urgent it is: a joiner's first second would delay the next one of everybody.
+    Duration source_handicap = std::chrono::milliseconds{500};
     /// While there are other neighbours, a unit that only the source holds is not pulled before
     /// this, plus a random time up to twice this: if nobody got a first copy, one does so first
     /// and serves the rest, instead of all of them at once overloading the source.

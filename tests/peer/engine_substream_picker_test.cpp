@@ -741,6 +741,20 @@ TEST_F(SubstreamPickerTest, who_else_has_a_unit_is_asked_before_the_source)
     EXPECT_EQ(asked_of(plan(start + config_.source_hold_off * 3), unit_0), left_);
 }
 
+TEST_F(SubstreamPickerTest, the_source_is_spared_what_is_urgent_and_held_by_others)
+{
+    join(source_, true);
+    for (UnitIndex unit = unit_0; unit < unit_0 + 4; ++unit) {
+        view_.held[{source_, unit}] = all_chunks;
+        view_.held[{left_, unit}] = all_chunks;
+    }
+    view_.edge_ = unit_0 + 3;
+    view_.due_ = at(start);
+    for (Ask const& ask : plan(start + 200ms).asks) {
+        EXPECT_TRUE(ask.unit > view_.edge_ || ask.parent == left_) << ask.unit;
+    }
+}
+
 TEST_F(SubstreamPickerTest, a_unit_nobody_announced_is_asked_of_the_source_in_the_end)
 {
     join(source_, true);
