@@ -58,8 +58,15 @@ std::optional<TimePoint> Playout::due(UnitIndex unit, LiveStore const& store,
 
 std::optional<TimePoint> Playout::due_of(Inputs const& in, UnitIndex unit) const
 {
-    return due(unit, in.store, in.clock, in.utc_at_zero,
-               unit == next_out_ ? in.next_sign : std::nullopt);
+    auto const result = due(unit, in.store, in.clock, in.utc_at_zero,
+                            unit == next_out_ ? in.next_sign : std::nullopt);
+    bool const guessed = result && in.store.find(unit) == nullptr;
+    if (!guessed || unit != next_out_ || last_signed_at_ == 0) {
+        return result;
+    }
+    // The pace tells little while two or three munros were seen: a unit comes after the one before.
+    TimePoint const after = in.clock.local_time(last_signed_at_) + latency_;
+    return std::max(*result, after + in.clock.unit_duration().value_or(unit_duration_guess));
 }
 
 /// Looks for starts in complete units, in order. Before the first output a unit that stays away is
@@ -137,6 +144,7 @@ void Playout::start_at(Inputs const& in, Start const& start, PlayoutNews& news)
     search_since_.reset();
     quiet_since_ = in.now;
     next_ready_ = start.unit;
+    last_signed_at_ = 0;
     if (!played_before_) {
         counters_.startup = in.now - joined_;
         news.started = start.unit;
@@ -194,6 +202,7 @@ void Playout::hand_out(Inputs const& in, StoredUnit const& unit, std::vector<Pla
                       .discontinuity = first_piece_ && played_before_});
     counters_.media_bytes += pieces.back().bytes.size();
     latencies_.add(in.now, Duration{utc_now - signed_at});
+    last_signed_at_ = signed_at;
     first_piece_ = false;
     played_before_ = true;
 }

@@ -136,6 +136,24 @@ TEST_F(PlayoutTest, a_missing_unit_is_a_stall_and_nothing_is_left_out)
     EXPECT_EQ(playout_.counters().chunks_due - playout_.counters().chunks_in_time, chunks_per_unit);
 }
 
+TEST_F(PlayoutTest, a_unit_of_which_nothing_is_known_is_due_after_the_one_before)
+{
+    playout_ = make(std::nullopt);
+    playout_.begin(0);
+    // By the usual pace unit 1 would have been signed 90 ms before unit 0.
+    clock_.on_munro(at(800ms), 18, utc_at_zero + Duration{720ms}.count());
+    auto const clock = clock_;
+    signed_unit(0);
+    clock_ = clock;
+    advance(880ms);
+    ASSERT_EQ(units_, std::vector<UnitIndex>{0});
+    EXPECT_EQ(stalls_, 0);
+    advance(880ms + unit_time + 99ms);
+    EXPECT_EQ(stalls_, 0);
+    advance(880ms + unit_time + 100ms);
+    EXPECT_EQ(stalls_, 1);
+}
+
 TEST_F(PlayoutTest, a_unit_that_never_comes_is_given_up_for_the_next_key_frame)
 {
     playout_.begin(0);
