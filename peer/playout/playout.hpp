@@ -129,7 +129,7 @@ private:
     std::optional<TimePoint> deadline_;
 
     UnixMicros last_signed_at_ = 0; ///< of the unit handed out last
-    UnitIndex next_ready_ = 0; ///< first unit from `next_out_` on that is not whole
+    UnitIndex next_ready_ = 0;      ///< first unit from `next_out_` on that is not whole
     ReadyLags ready_lags_;
     TimePoint quiet_since_{}; ///< nothing was late since then
     TimePoint lowered_{};
