@@ -394,18 +394,28 @@ void Cache::finish_check(NiName const& name, bool is_good)
     }
 }
 
+Result<ObjectTable::Entry const*, CacheReply> Cache::reach(Lease const& lease, NiName const& name,
+                                                           UnixSeconds now)
+{
+    auto const* const entry = table_.find(name, now);
+    if (entry == nullptr) {
+        return failure(refuse(404, "no such object is here"));
+    }
+    if (!covers(lease->account().token, {name, entry->meta.swarm_id, entry->meta.chunks})) {
+        return failure(refuse(403, "the token does not cover this object"));
+    }
+    return entry;
+}
+
 CacheReply Cache::remove(CacheRequest const& request, NiName const& name, UnixSeconds now)
 {
     auto const lease = authorise(request, Operation::remove, now);
     if (!lease) {
         return lease.error();
     }
-    auto const* const entry = table_.find(name, now);
-    if (entry == nullptr) {
-        return refuse(404, "no such object is here");
-    }
-    if (!covers((*lease)->account().token, {name, entry->meta.swarm_id, entry->meta.chunks})) {
-        return refuse(403, "the token does not cover this object");
+    auto const reached = reach(*lease, name, now);
+    if (!reached) {
+        return reached.error();
     }
     forget(name);
     files_->remove(name, true);

@@ -217,6 +217,9 @@ private:
                                    Lease lease, bool is_alias, UnixSeconds now);
     [[nodiscard]] CacheAnswer begin_upload(CacheRequest const& request, Upload upload,
                                            UnixSeconds now);
+    /// The object, if it is here and the token covers it; 404 and 403 otherwise.
+    [[nodiscard]] Result<ObjectTable::Entry const*, CacheReply>
+    reach(Lease const& lease, NiName const& name, UnixSeconds now);
     [[nodiscard]] CacheReply remove(CacheRequest const& request, NiName const& name,
                                     UnixSeconds now);
     [[nodiscard]] CacheReply read_index(CacheRequest const& request, ByteVector const& swarm_id,

@@ -108,13 +108,11 @@ CacheReply Cache::read_attributes(CacheRequest const& request, NiName const& nam
     if (!lease) {
         return lease.error();
     }
-    auto const* const entry = table_.find(name, now);
-    if (entry == nullptr) {
-        return refuse(404, "no such object is here");
+    auto const reached = reach(*lease, name, now);
+    if (!reached) {
+        return reached.error();
     }
-    if (!covers((*lease)->account().token, {name, entry->meta.swarm_id, entry->meta.chunks})) {
-        return refuse(403, "the token does not cover this object");
-    }
+    auto const* const entry = *reached;
     JsonWriter writer;
     write_entry(writer, *entry);
     return to_reply(writer, "no-store");
