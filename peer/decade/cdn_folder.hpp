@@ -1,6 +1,6 @@
 #pragma once
 
-#include "peer/decade/object_collector.hpp"
+#include "peer/storage/object_collector.hpp"
 
 #include <deque>
 #include <filesystem>

@@ -51,6 +51,19 @@ struct NodeConfig {
     bool strict = false;
 };
 
+/// Kinds of servers that hold the channel's units as signed objects, in the order in which they are
+/// asked (design §5.5).
+enum class StorageTier : std::uint8_t {
+    cache, ///< in-network storage (DECADE, RFC 7069)
+    cdn,   ///< any web server
+};
+
+struct StorageServer {
+    StorageTier tier = StorageTier::cache;
+    std::uint32_t cost =
+        0; ///< ALTO routing cost, smaller is nearer; the measured time decides ties
+};
+
 enum class Role : std::uint8_t {
     source, ///< makes the units
     viewer, ///< fetches and plays them; relays while it does
@@ -79,6 +92,8 @@ struct LiveSwarmConfig {
     UnitIndex first_unit = 0;
     PlayoutConfig playout;
     PickerMaker picker = {}; ///< empty = the engine's own
+    /// Where a viewer gets units that peers do not bring; outputs name them by their place here.
+    std::vector<StorageServer> storage = {};
     /// Of the pulls that wait, those of who holds least go first, instead of the oldest.
     bool deprived_first = false;
 };

@@ -155,6 +155,9 @@ void Engine::handle(TimePoint now, Input const& input)
                 with_swarm(cut.swarm,
                            [&](Swarm& s) { s.on_unit_cut(now, cut.payload, cut.random_access); });
             },
+            [&](FetchFinished const& finished) {
+                with_swarm(finished.swarm, [&](Swarm& s) { s.on_fetched(now, finished); });
+            },
         },
         input);
 }

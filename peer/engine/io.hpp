@@ -6,7 +6,9 @@
 #include "protocol/integrity/hasher.hpp"
 #include "protocol/integrity/signature.hpp"
 
+#include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 /// The border of the engine: what goes in, what comes out, and whom it may ask.
@@ -67,8 +69,19 @@ struct UnitCut {
     bool random_access = false;
 };
 
+/// Number of a fetch; unique in its swarm.
+using FetchId = std::uint64_t;
+
+/// What became of a FetchWanted; every one of them is answered once, within its time.
+struct FetchFinished {
+    SwarmId swarm;
+    FetchId fetch = 0;
+    unsigned status = 0; ///< of HTTP; 0 = no answer in time, none at all, or one that was too large
+    Bytes body;          ///< valid during the call
+};
+
 using Input = std::variant<DatagramReceived, TimerFired, JoinSwarm, LeaveSwarm, CandidatesFound,
-                           UplinksProven, LiveEdgeFound, UnitCut>;
+                           UplinksProven, LiveEdgeFound, UnitCut, FetchFinished>;
 
 // ---- out ---------------------------------------------------------------------------------------
 
@@ -91,7 +104,19 @@ struct CandidatesWanted {
     SwarmId swarm;
 };
 
-using Output = std::variant<SendDatagram, MediaReady, CandidatesWanted>;
+/// A GET to one of the swarm's storage servers, answered by FetchFinished.
+struct FetchWanted {
+    SwarmId swarm;
+    FetchId fetch = 0;
+    std::size_t server = 0; ///< place in `LiveSwarmConfig::storage`
+    std::string path;       ///< below the server's URL
+    /// First and last byte (RFC 9110 §14.1.2); nullopt = all of it.
+    std::optional<std::pair<std::uint64_t, std::uint64_t>> range;
+    std::size_t size_max = 0; ///< a longer body is of no use
+    Duration timeout{};
+};
+
+using Output = std::variant<SendDatagram, MediaReady, CandidatesWanted, FetchWanted>;
 
 // ---- ports -------------------------------------------------------------------------------------
 
@@ -143,8 +168,15 @@ struct UnitCompleted {
     UnitIndex unit;
 };
 
-using Event = std::variant<UnitCompleted, NeighbourOpened, NeighbourClosed, NeighbourBanned,
-                           PlayoutStarted, PlayoutStalled, PlayoutResumed, PlayoutSkipped>;
+/// A unit that peers did not bring came from a cache or CDN.
+struct UnitRescued {
+    UnitIndex unit;
+    StorageTier tier;
+};
+
+using Event =
+    std::variant<UnitCompleted, UnitRescued, NeighbourOpened, NeighbourClosed, NeighbourBanned,
+                 PlayoutStarted, PlayoutStalled, PlayoutResumed, PlayoutSkipped>;
 
 /// Listens; never changes anything.
 class EventSink {

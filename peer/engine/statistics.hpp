@@ -20,6 +20,12 @@ struct SwarmStatistics {
     std::uint64_t media_bytes = 0; ///< handed to the output (viewer) or cut (source)
     std::uint64_t from_source_bytes = 0;
     std::uint64_t from_peers_bytes = 0;
+    std::uint64_t from_cache_bytes = 0;
+    std::uint64_t from_cdn_bytes = 0;
+    std::uint64_t storage_bytes =
+        0; ///< bodies that caches and CDN sent, whatever they were good for
+    std::uint64_t rescued_units = 0;
+    std::string last_rescue_cause;
     std::uint64_t duplicate_bytes = 0;
     std::uint64_t upload_media_bytes = 0;
     std::uint64_t wire_bytes_in = 0; ///< UDP payload

@@ -10,6 +10,14 @@ Playout::Playout(PlayoutConfig const& config, TimePoint joined)
       joined_(joined)
 {}
 
+void Playout::set_latency_floor(Duration floor)
+{
+    latency_floor_ = std::clamp(floor, latency_min, latency_max);
+    if (automatic_ && state_ == State::searching) {
+        latency_ = std::max(latency_, latency_floor_);
+    }
+}
+
 void Playout::begin(UnitIndex first)
 {
     begun_ = true;
@@ -255,7 +263,7 @@ void Playout::consider_lower_latency(TimePoint now)
     }
     lowered_ = now;
     Duration const needed = ready_lags_.largest(now);
-    Duration const target = std::max(latency_min, needed + std::max(reserve_min, needed / 4));
+    Duration const target = std::max(latency_floor_, needed + std::max(reserve_min, needed / 4));
     latency_ = std::max(latency_ - step, std::min(latency_, target));
 }
 

@@ -72,6 +72,8 @@ public:
                                                LiveClock const& clock, UnixMicros utc_at_zero,
                                                std::optional<TimePoint> sign) const;
     [[nodiscard]] Duration latency() const { return latency_; }
+    /// An automatic latency does not come down below this, nor begin there; `latency_min` anyway.
+    void set_latency_floor(Duration floor);
     [[nodiscard]] std::optional<UnitIndex> newest_random_access() const { return newest_start_; }
     [[nodiscard]] bool playing() const { return state_ == State::playing; }
 
@@ -109,6 +111,7 @@ private:
 
     bool automatic_;
     Duration latency_;
+    Duration latency_floor_ = latency_min;
     TimePoint joined_;
     bool begun_ = false;
     State state_ = State::searching;

@@ -171,6 +171,14 @@ void SubstreamPicker::on_complete(TimePoint now, UnitIndex unit, PickerView cons
     substreams_[substream_of(unit)].own.note(now - view.expected(unit));
 }
 
+/// No credit to its parent, who missed it, and nothing to learn about how late peers are.
+void SubstreamPicker::on_rescued(TimePoint, UnitIndex unit)
+{
+    if (UnitState* const state = state_of(unit)) {
+        state->open = false;
+    }
+}
+
 void SubstreamPicker::on_parent_gone(PeerKey parent)
 {
     parents_.erase(parent);

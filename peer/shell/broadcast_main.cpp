@@ -2,8 +2,7 @@
 #include "peer/shell/program_options.hpp"
 #include "peer/shell/signals.hpp"
 #include "peer/shell/statistics_json.hpp"
-
-#include <fstream>
+#include "peer/shell/token_file.hpp"
 
 namespace ppsp::peer {
 namespace {
@@ -38,17 +37,6 @@ std::string check_tracker(std::string const& text)
 std::string check_web_url(std::string const& text)
 {
     return net::parse_url(text) ? std::string{} : text + " should be http(s)://HOST[:PORT][/PATH]";
-}
-
-/// One token in a file of its own: a command line can be read by everybody on the machine.
-Result<std::string, std::string> read_token(std::string const& path)
-{
-    std::ifstream file(path);
-    std::string token;
-    if (!(file >> token)) {
-        return failure("cannot read a token from " + path);
-    }
-    return token;
 }
 
 void declare(CLI::App& app, Options& options)
@@ -195,7 +183,7 @@ int run(Options const& options)
     }
     auto broadcast_options = to_broadcast_options(options);
     if (!options.cache_token.empty()) {
-        auto token = read_token(options.cache_token);
+        auto token = read_token_file(options.cache_token);
         if (!token) {
             return fail(token.error());
         }

@@ -161,7 +161,7 @@ std::string_view sentence(LinkError error)
     case LinkError::bad_length:
         return "length= in the link should be a number of bytes";
     case LinkError::nobody_to_ask:
-        return "the link names neither a tracker nor a peer=HOST:PORT, so nobody can be asked";
+        return "the link names neither a tracker nor a peer, cache or CDN, so nobody can be asked";
     }
     return "the link cannot be read";
 }
@@ -191,7 +191,7 @@ Result<ChannelLink, LinkError> parse_link(std::string_view text)
             return failure(*problem);
         }
     }
-    if (link.trackers.empty() && link.peers.empty()) {
+    if (link.trackers.empty() && link.peers.empty() && link.caches.empty() && link.cdn.empty()) {
         return failure(LinkError::nobody_to_ask);
     }
     return link;

@@ -38,6 +38,11 @@ struct Writer {
     std::string swarm;
 
     void operator()(UnitCompleted const&) const {}
+    void operator()(UnitRescued const& event) const
+    {
+        spdlog::debug("{}: unit {} came from a {}", swarm, event.unit,
+                      event.tier == StorageTier::cache ? "cache" : "CDN");
+    }
     void operator()(NeighbourOpened const& event) const
     {
         spdlog::debug("{}: talking to {}{}", swarm, event.endpoint.text(),

@@ -39,6 +39,10 @@ NodeConfig to_config(NodeOptions const& options)
     }
     config.datagram_size_max = options.listen.is_v4() ? payload_max_v4 : payload_max_v6;
     config.strict = options.strict;
+    if (!options.peers) {
+        config.neighbours_target = 0;
+        config.neighbours_max = 0;
+    }
     return config;
 }
 
@@ -72,6 +76,13 @@ struct Node::Parts {
     {
         if (listener.on_candidates_wanted) {
             listener.on_candidates_wanted(output.swarm);
+        }
+    }
+
+    void operator()(FetchWanted& output)
+    {
+        if (listener.on_fetch_wanted) {
+            listener.on_fetch_wanted(std::move(output));
         }
     }
 

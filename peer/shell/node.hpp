@@ -15,6 +15,8 @@ struct NodeOptions {
     /// kbit/s of UDP payload; nullopt = unlimited, 0 = never upload.
     std::optional<std::uint64_t> upload_kbps;
     bool strict = false;
+    /// False: no conversation with anybody, caches and CDN only.
+    bool peers = true;
 };
 
 /// One engine on one UDP socket, run by one thread. Everything else that belongs to the node
@@ -25,6 +27,7 @@ public:
     struct Listener {
         std::function<void(MediaReady&&)> on_media;
         std::function<void(SwarmId const&)> on_candidates_wanted;
+        std::function<void(FetchWanted&&)> on_fetch_wanted;
     };
 
     /// Binds the socket and starts the thread. The error is a sentence.

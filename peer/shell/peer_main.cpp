@@ -4,6 +4,7 @@
 #include "peer/shell/program_options.hpp"
 #include "peer/shell/signals.hpp"
 #include "peer/shell/statistics_json.hpp"
+#include "peer/shell/token_file.hpp"
 
 #include <ppsp/peer.hpp>
 
@@ -20,6 +21,8 @@ struct Options {
     std::string player_script;
     std::optional<std::uint32_t> latency_ms;
     std::uint32_t join_timeout = 30;
+    bool no_peers = false;
+    std::string cache_token_file;
 };
 
 void declare(CLI::App& app, Options& options)
@@ -42,7 +45,10 @@ void declare(CLI::App& app, Options& options)
         ->check(CLI::Range(1U, 86'400U))
         ->capture_default_str();
     add_common(app, options.common);
-    for (char const* flag : {"--seed", "--tracker", "--no-peers"}) {
+    add_flag(app, "--no-peers", options.no_peers, "Talk to nobody: the link's caches and CDN only");
+    add_option(app, "--cache-token", options.cache_token_file,
+               "File with the access token that the link's caches ask for");
+    for (char const* flag : {"--seed", "--tracker"}) {
         add_unavailable(app, flag);
     }
 }
@@ -65,9 +71,17 @@ int fail(std::string const& sentence)
     return exit_failed;
 }
 
-ViewerOptions to_viewer_options(Options const& options)
+Result<ViewerOptions, std::string> to_viewer_options(Options const& options)
 {
     ViewerOptions result;
+    if (!options.cache_token_file.empty()) {
+        auto token = read_token_file(options.cache_token_file);
+        if (!token) {
+            return failure(std::move(token.error()));
+        }
+        result.cache_token = *std::move(token);
+    }
+    result.peers = !options.no_peers;
     result.link = options.link;
     if (options.latency_ms) {
         result.latency = std::chrono::milliseconds{*options.latency_ms};
@@ -198,8 +212,12 @@ int run(Options const& options, char const* program)
 {
     static_cast<void>(start_logging(options.common.log_level));
     handle_stop_signals();
+    auto viewer_options = to_viewer_options(options);
+    if (!viewer_options) {
+        return fail(viewer_options.error());
+    }
     std::string error;
-    auto const viewer = Viewer::open(to_viewer_options(options), error);
+    auto const viewer = Viewer::open(*std::move(viewer_options), error);
     if (!viewer) {
         return fail(error);
     }

@@ -78,8 +78,11 @@ std::string to_json(StatisticsRecord const& record)
     object["media_bytes"] = swarm.media_bytes;
     object["from_source_bytes"] = swarm.from_source_bytes;
     object["from_peers_bytes"] = swarm.from_peers_bytes;
-    object["from_cache_bytes"] = 0;
-    object["from_cdn_bytes"] = 0;
+    object["from_cache_bytes"] = swarm.from_cache_bytes;
+    object["from_cdn_bytes"] = swarm.from_cdn_bytes;
+    object["storage_bytes"] = swarm.storage_bytes;
+    object["rescued_units"] = swarm.rescued_units;
+    object["last_rescue_cause"] = swarm.last_rescue_cause;
     object["duplicate_bytes"] = swarm.duplicate_bytes;
     object["wire_bytes_in"] = swarm.wire_bytes_in;
     object["wire_bytes_out"] = swarm.wire_bytes_out;

@@ -3,6 +3,7 @@
 #include "peer/shell/link_peers.hpp"
 #include "peer/shell/os_random.hpp"
 #include "peer/shell/statistics_json.hpp"
+#include "peer/shell/storage_client.hpp"
 #include "protocol/base/assert.hpp"
 
 #include <mutex>
@@ -28,6 +29,7 @@ struct SwarmSession::Parts {
         }
     }
     void start_tracker(Role role);
+    [[nodiscard]] std::vector<StorageServer> start_storage();
     [[nodiscard]] std::optional<SwarmFigures> figures() const;
     [[nodiscard]] StatisticsRecord record() const;
     void leave();
@@ -47,6 +49,7 @@ struct SwarmSession::Parts {
     std::unique_ptr<Node> node;
     std::unique_ptr<LinkPeers> link_peers;
     std::unique_ptr<TrackerClient> tracker;
+    std::unique_ptr<StorageClient> storage;
 
     /// Held by calls that ask the node from other threads: it must not be stopped meanwhile.
     std::mutex control;
@@ -55,9 +58,31 @@ struct SwarmSession::Parts {
     TrackerProgress last_progress;
 };
 
+/// The link's caches, then its CDN.
+std::vector<StorageServer> SwarmSession::Parts::start_storage()
+{
+    std::vector<StorageServer> about;
+    std::vector<StorageClient::Server> servers;
+    auto const add = [&](std::string const& text, StorageTier tier, std::string const& token) {
+        if (auto url = net::parse_url(text)) {
+            about.push_back({tier});
+            servers.push_back({*std::move(url), token});
+        }
+    };
+    for (auto const& cache : options.link.caches) {
+        add(cache, StorageTier::cache, options.cache_token);
+    }
+    for (auto const& cdn : options.link.cdn) {
+        add(cdn, StorageTier::cdn, {});
+    }
+    storage = std::make_unique<StorageClient>(node->context(), std::move(servers),
+                                              [this](Input const& input) { node->handle(input); });
+    return about;
+}
+
 void SwarmSession::Parts::start_tracker(Role role)
 {
-    if (options.link.trackers.empty()) {
+    if (options.link.trackers.empty() || !options.node.peers) {
         return;
     }
     TrackerClientConfig config;
@@ -128,6 +153,7 @@ Result<std::unique_ptr<SwarmSession>, std::string> SwarmSession::open(Options op
         // Later: what is found is fed to the engine, which is busy now.
         raw->node->post([raw] { raw->find_more(); });
     };
+    listener.on_fetch_wanted = [raw](FetchWanted&& wanted) { raw->storage->fetch(wanted); };
     auto node = Node::open(raw->options.node, std::move(listener));
     if (!node) {
         return failure(std::move(node.error()));
@@ -151,9 +177,15 @@ Node& SwarmSession::node()
 void SwarmSession::join(LiveSwarmConfig const& config, integrity::Signer* signer)
 {
     PPSP_ASSERT(!parts_->link_peers);
-    parts_->node->handle(JoinSwarm{config, signer});
+    LiveSwarmConfig with_storage = config;
+    if (config.role == Role::viewer) {
+        with_storage.storage = parts_->start_storage();
+    }
+    parts_->node->handle(JoinSwarm{with_storage, signer});
+    auto const& options = parts_->options;
     parts_->link_peers = std::make_unique<LinkPeers>(
-        parts_->node->context(), parts_->swarm(), parts_->options.link.peers,
+        parts_->node->context(), parts_->swarm(),
+        options.node.peers ? options.link.peers : std::vector<HostPort>{},
         [parts = parts_.get()](Input const& input) { parts->node->handle(input); });
     parts_->link_peers->find();
     parts_->start_tracker(config.role);

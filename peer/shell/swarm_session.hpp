@@ -13,6 +13,7 @@ public:
     struct Options {
         ChannelLink link;
         NodeOptions node;
+        std::string cache_token; ///< shown to the link's caches; empty = none
         /// Sentences for people, on the node's thread.
         std::function<void(std::string const&)> on_message;
         /// The tracker does not take this channel and nobody else can introduce us: a sentence, on

@@ -23,11 +23,17 @@ peer::LiveSwarmConfig to_config(ViewerOptions const& options, peer::SwarmId cons
 
 /// Why nothing was played: the first link of the chain that is missing.
 std::string why_nothing_came(peer::ChannelLink const& link, peer::TrackerProgress const& progress,
-                             peer::SwarmStatistics const& figures, std::chrono::seconds waited)
+                             peer::SwarmStatistics const& figures, bool has_peers,
+                             std::chrono::seconds waited)
 {
     std::string const within = " within " + std::to_string(waited.count()) + " s";
     if (figures.neighbours > 0) {
         return "the peers found did not send the channel" + within;
+    }
+    std::size_t const servers = link.caches.size() + link.cdn.size();
+    if (!has_peers) {
+        return servers == 1 ? "the server named in the link does not have the channel" + within
+                            : "none of the servers named in the link has the channel" + within;
     }
     if (link.trackers.empty()) {
         return "no peer named in the link answered" + within;
@@ -83,7 +89,7 @@ void Viewer::Parts::watch_join()
         auto& node = session->node();
         auto const figures = node.engine().statistics(node.now(), link.swarm);
         pieces.fail(why_nothing_came(link, session->tracker_progress(),
-                                     figures.value_or(peer::SwarmStatistics{}),
+                                     figures.value_or(peer::SwarmStatistics{}), options.peers,
                                      options.join_timeout));
     });
 }
@@ -103,6 +109,10 @@ std::unique_ptr<Viewer> Viewer::open(ViewerOptions options, std::string& error)
         return nullptr;
     }
     raw->link = *link;
+    if (!raw->options.peers && link->caches.empty() && link->cdn.empty()) {
+        error = "without peers the link has to name a cache or a CDN (cache=, cdn=)";
+        return nullptr;
+    }
     auto const listen = peer::parse_listen_address(raw->options.listen);
     if (!listen) {
         error = "cannot listen on " + raw->options.listen + ": it should be ADDRESS:PORT";
@@ -110,7 +120,9 @@ std::unique_ptr<Viewer> Viewer::open(ViewerOptions options, std::string& error)
     }
     peer::SwarmSession::Options session_options;
     session_options.link = *std::move(link);
-    session_options.node = {*listen, raw->options.upload_kbps, raw->options.strict};
+    session_options.node = {*listen, raw->options.upload_kbps, raw->options.strict,
+                            raw->options.peers};
+    session_options.cache_token = raw->options.cache_token;
     session_options.on_message = raw->options.on_message;
     session_options.on_refused = [raw](std::string const& sentence) { raw->pieces.fail(sentence); };
     session_options.on_media = [raw](peer::MediaReady&& media) { raw->take(std::move(media)); };

@@ -330,6 +330,9 @@ void Swarm::advance(TimePoint now)
     if (planned && now - last_fetch_ >= fetch_gap) {
         fetch(now);
     }
+    if (rescue_ && now >= rescue_->deadline()) {
+        rescue(now);
+    }
     auto const play_at = playout_.deadline();
     if (play_wanted_ || (play_at && now >= *play_at)) {
         play_wanted_ = false;
@@ -409,6 +412,9 @@ void Swarm::update_deadline(TimePoint now)
             TimePoint const planned = fetch_wanted_ ? now : picker_->deadline();
             next = std::min(next, std::max(planned, last_fetch_ + fetch_gap));
         }
+    }
+    if (rescue_) {
+        next = std::min(next, rescue_->deadline());
     }
     if (auto const at = playout_.deadline()) {
         next = std::min(next, *at);

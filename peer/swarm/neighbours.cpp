@@ -70,6 +70,9 @@ Swarm::Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services
     if (config_.chunks_per_unit != 0) {
         learn_units(now, config_.chunks_per_unit, is_source());
     }
+    if (!config_.storage.empty() && !is_source()) {
+        rescue_.emplace(RescueConfig{}, config_, now, rng.fork("rescue"));
+    }
     next_housekeeping_ = now;
     update_deadline(now);
 }
@@ -344,13 +347,21 @@ void Swarm::look_after_handshake(TimePoint now, Channel& channel)
     }
 }
 
+/// Storage shows that the stream goes on, and hides the neighbours' silence from what is asked.
+bool Swarm::passed_by(TimePoint now, Liveness const& live) const
+{
+    auto const sign = signs_.edge() ? signs_.first(*signs_.edge()) : std::nullopt;
+    return rescue_ && is_alone(now) && sign && now - *sign < unanswered_max &&
+           now - live.received > unanswered_max && live.sent_since_received >= 3;
+}
+
 void Swarm::look_after(TimePoint now, Channel& channel)
 {
     Liveness& live = channel.liveness;
     bool const silent = now - live.received > silence_max && live.sent_since_received >= 3;
     bool const ignored = live.asked_since && now - *live.asked_since > unanswered_max &&
                          live.sent_since_received >= 3;
-    if (silent || ignored || channel.timeouts_in_a_row >= timeouts_max) {
+    if (silent || ignored || passed_by(now, live) || channel.timeouts_in_a_row >= timeouts_max) {
         choice_.on_failed(now, channel.endpoint);
         close(now, channel, "does not answer", true);
         return;

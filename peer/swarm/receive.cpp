@@ -353,6 +353,7 @@ void Swarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit,
     channel.needs_munro = false;
     channel.has.add(single(chunk.chunk));
     channel.media_bytes_from += chunk.payload.size();
+    fed_at_ = now;
     (channel.profile.is_source() ? figures_.from_source_bytes : figures_.from_peers_bytes) +=
         chunk.payload.size();
     signs_.note(now, unit.index);

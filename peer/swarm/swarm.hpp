@@ -10,6 +10,7 @@
 #include "peer/policy/picker.hpp"
 #include "peer/policy/uplink.hpp"
 #include "peer/policy/upload_slots.hpp"
+#include "peer/storage/rescue.hpp"
 #include "peer/swarm/channel_table.hpp"
 #include "peer/swarm/unit_signs.hpp"
 #include "protocol/base/rng.hpp"
@@ -33,7 +34,8 @@ struct SwarmServices {
 
 /// One live swarm of a node: its neighbours, its content, and the way of a chunk between them.
 /// Written in files by subject: overlay and neighbours (who), receive (what comes in), fetch (what
-/// is asked), serve (to whom units go), send (how fast), report (figures).
+/// is asked), storage (what caches and CDN are asked), serve (to whom units go), send (how fast),
+/// report (figures).
 class Swarm final : private PickerView {
 public:
     Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services, Rng rng);
@@ -48,6 +50,7 @@ public:
     void on_uplinks_proven(std::span<ProvenUplink const> peers);
     void on_edge(TimePoint now, LiveEdgeFound const& found);
     void on_unit_cut(TimePoint now, Bytes payload, bool random_access);
+    void on_fetched(TimePoint now, FetchFinished const& finished);
     /// A datagram to channel 0 whose HANDSHAKE names this swarm; `reader` stands behind it.
     void on_initiation(TimePoint now, Endpoint const& from, wire::Handshake const& handshake,
                        wire::DatagramReader& reader, Bytes datagram);
@@ -87,6 +90,7 @@ private:
     void punish(TimePoint now, Channel& channel, BanReason reason);
     void remove_closed();
     void look_after(TimePoint now, Channel& channel);
+    [[nodiscard]] bool passed_by(TimePoint now, Liveness const& live) const;
     void look_after_handshake(TimePoint now, Channel& channel);
     void housekeeping(TimePoint now);
 
@@ -134,6 +138,13 @@ private:
     [[nodiscard]] std::optional<TimePoint> first_sign(UnitIndex unit) const override;
     [[nodiscard]] std::uint32_t places() const override { return slots_.budget(); }
     [[nodiscard]] std::optional<TimePoint> due(UnitIndex unit) const override;
+
+    // storage.cpp
+    void rescue(TimePoint now);
+    void store_unit(TimePoint now, Rescue::FoundUnit const& found);
+    StoredUnit* open_found(TimePoint now, Rescue::FoundUnit const& found);
+    [[nodiscard]] bool is_alone(TimePoint now) const;
+    [[nodiscard]] std::string rescue_cause(TimePoint now) const;
 
     // serve.cpp
     void on_request(TimePoint now, Channel& channel, ChunkRange chunks);
@@ -241,6 +252,8 @@ private:
     std::optional<Jump> jump_;
     TimePoint newest_changed_{};
     Playout playout_;
+    std::optional<Rescue> rescue_; ///< if there are storage servers
+    TimePoint fed_at_{};           ///< when a neighbour last brought something
 
     // serving
     UploadSlots slots_;

@@ -1,5 +1,6 @@
 #include "peer/shell/channel_file.hpp"
 #include "peer/shell/program_options.hpp"
+#include "peer/shell/token_file.hpp"
 #include "player/app/player.hpp"
 #include "player/bridge/viewer_source.hpp"
 #include "player/plugin/ppspsrc.hpp"
@@ -23,6 +24,8 @@ struct Options {
     std::optional<std::uint32_t> latency_ms;
     std::uint32_t join_timeout = 30;
     std::optional<double> snapshot_after;
+    bool no_peers = false;
+    std::string cache_token_file;
 };
 
 void declare(CLI::App& app, Options& options)
@@ -45,6 +48,9 @@ void declare(CLI::App& app, Options& options)
                "Give up when nothing was played after this many seconds")
         ->check(CLI::Range(1U, 86'400U))
         ->capture_default_str();
+    add_flag(app, "--no-peers", options.no_peers, "Talk to nobody: the link's caches and CDN only");
+    add_option(app, "--cache-token", options.cache_token_file,
+               "File with the access token that the link's caches ask for");
     add_flag(app, "--measure-clock", options.play.measure_clock,
              "For experts: read the clock that testsrc: draws into its picture and add "
              "glass_to_glass_ms to the statistics; implies --headless");
@@ -70,6 +76,7 @@ PlayOptions to_play_options(Options const& options)
     play.node.listen = common.listen;
     play.node.upload_kbps = common.upload_kbps;
     play.node.strict = common.strict;
+    play.node.peers = !options.no_peers;
     play.node.join_timeout = std::chrono::seconds{options.join_timeout};
     if (options.latency_ms) {
         play.node.latency = std::chrono::milliseconds{*options.latency_ms};
@@ -120,7 +127,15 @@ int run(int argc, char** argv)
     if (!register_ppspsrc(nullptr, open_viewer_source)) {
         return fail("GStreamer does not take the element ppspsrc");
     }
-    return play(to_play_options(options), std::cout, std::cerr);
+    PlayOptions play_options = to_play_options(options);
+    if (!options.cache_token_file.empty()) {
+        auto token = peer::read_token_file(options.cache_token_file);
+        if (!token) {
+            return fail(token.error());
+        }
+        play_options.node.cache_token = *std::move(token);
+    }
+    return play(play_options, std::cout, std::cerr);
 }
 
 } // namespace

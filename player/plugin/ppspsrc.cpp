@@ -70,6 +70,8 @@ enum Property : guint {
     prop_upload_kbps,
     prop_join_timeout,
     prop_strict,
+    prop_peers,
+    prop_cache_token,
     prop_swarm,
     prop_udp_address,
     prop_latency_target_ms,
@@ -128,6 +130,12 @@ void set_property(GObject* object, guint id, GValue const* value, GParamSpec* sp
     case prop_strict:
         options.strict = g_value_get_boolean(value) != FALSE;
         break;
+    case prop_peers:
+        options.peers = g_value_get_boolean(value) != FALSE;
+        break;
+    case prop_cache_token:
+        options.cache_token = g_value_get_string(value) ? g_value_get_string(value) : "";
+        break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
     }
@@ -184,6 +192,12 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec)
     case prop_strict:
         g_value_set_boolean(value, options.strict ? TRUE : FALSE);
         break;
+    case prop_peers:
+        g_value_set_boolean(value, options.peers ? TRUE : FALSE);
+        break;
+    case prop_cache_token:
+        g_value_set_string(value, options.cache_token.c_str());
+        break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
     }
@@ -223,6 +237,13 @@ void install_settings(GObjectClass* object)
     install(prop_strict,
             g_param_spec_boolean("strict", "Strict", "Refuse what only drafts of RFC 7574 allow",
                                  defaults.strict ? TRUE : FALSE, flags));
+    install(prop_peers,
+            g_param_spec_boolean("peers", "Peers",
+                                 "Talk to peers; if not, the link's caches and CDN only",
+                                 defaults.peers ? TRUE : FALSE, flags));
+    install(prop_cache_token,
+            g_param_spec_string("cache-token", "Cache token",
+                                "Access token that the link's caches ask for", nullptr, flags));
 }
 
 void install_readings(GObjectClass* object)

@@ -79,6 +79,8 @@ struct HttpClient::Implementation {
     Result<void, HttpError> prepare_tls();
 
     awaitable<Exchanged> run(Request request);
+    awaitable<Exchanged> run(Request request, std::chrono::milliseconds timeout,
+                             std::size_t size_max);
     awaitable<Exchanged> try_once(Request const* request, Deadline deadline);
     awaitable<Result<void, HttpError>> connect(Deadline deadline);
     awaitable<Result<void, HttpError>> handshake();
@@ -92,6 +94,7 @@ struct HttpClient::Implementation {
     std::optional<PlainStream> plain;
     std::optional<TlsStream> tls;
     beast::flat_buffer buffer;
+    std::size_t response_size_max = 0; ///< of the request under way
     bool is_busy = false;
     bool is_closed = false;    ///< by close(), while a request was under way
     bool got_any_byte = false; ///< of the answer to the current attempt
@@ -198,7 +201,7 @@ awaitable<Exchanged> HttpClient::Implementation::exchange(Stream* stream, Reques
         co_return failure(to_error(write_error, HttpError::connection_lost));
     }
     http::response_parser<http::string_body> parser;
-    parser.body_limit(options.response_size_max);
+    parser.body_limit(response_size_max);
     auto const [read_error, size] = co_await http::async_read(*stream, buffer, parser, use_tuple);
     got_any_byte = size > 0;
     if (read_error) {
@@ -228,12 +231,20 @@ awaitable<Exchanged> HttpClient::Implementation::try_once(Request const* request
 
 awaitable<Exchanged> HttpClient::Implementation::run(Request request)
 {
+    return run(std::move(request), options.timeout, options.response_size_max);
+}
+
+awaitable<Exchanged> HttpClient::Implementation::run(Request request,
+                                                     std::chrono::milliseconds timeout,
+                                                     std::size_t size_max)
+{
     if (is_busy) {
         co_return failure(HttpError::busy);
     }
     is_busy = true;
     is_closed = false;
-    auto const deadline = std::chrono::steady_clock::now() + options.timeout;
+    response_size_max = size_max;
+    auto const deadline = std::chrono::steady_clock::now() + timeout;
     bool const was_kept = is_connected();
     auto result = co_await try_once(&request, deadline);
     // The server may have ended a kept connection while nobody looked.
@@ -288,7 +299,9 @@ awaitable<Exchanged> HttpClient::call(HttpCall call)
     }
     request.body() = std::move(call.body);
     request.prepare_payload();
-    return implementation_->run(std::move(request));
+    auto const& options = implementation_->options;
+    return implementation_->run(std::move(request), call.timeout.value_or(options.timeout),
+                                call.response_size_max.value_or(options.response_size_max));
 }
 
 void HttpClient::close()

@@ -23,6 +23,9 @@ struct HttpCall {
     std::string target = "/"; ///< path and query
     std::vector<HttpHeader> headers;
     std::string body; ///< sent with any method that has one
+    /// Instead of the client's.
+    std::optional<std::chrono::milliseconds> timeout = std::nullopt;
+    std::optional<std::size_t> response_size_max = std::nullopt;
 };
 
 /// Talks to one origin over a connection that it keeps alive, and connects again by itself. A

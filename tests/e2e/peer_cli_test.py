@@ -115,7 +115,7 @@ class WrongUsage(unittest.TestCase):
     def test_what_is_not_available_is_refused(self):
         link = f"ppsp://{NO_TRACKER}/{LIVE_ID}"
         self.refused("ppsp-peer", "--seed", "x", says="--seed is not available yet")
-        self.refused("ppsp-peer", link, "--no-peers", says="--no-peers is not available yet")
+        self.refused("ppsp-peer", link, "--tracker", "x", says="--tracker is not available yet")
         for option in ["--record", "--first-hop"]:
             self.refused("ppsp-broadcast", "--input", "testsrc:", option, "x",
                          says=option + " is not available yet")

@@ -63,7 +63,7 @@ class Swarm:
                    "--stats-json", self.path / "source.json",
                    "--dump-cut", self.path / "cut.ts", *arguments)
         link, udp = self.lines("source", 2, 60)
-        assert re.fullmatch(r"ppsp://127\.0\.0\.1:\d+/0d[0-9a-f]{128}", link), link
+        assert re.fullmatch(r"ppsp://127\.0\.0\.1:\d+/0d[0-9a-f]{128}(\?\S+)?", link), link
         assert re.fullmatch(r"udp=127\.0\.0\.1:\d+", udp), udp
         return link
 

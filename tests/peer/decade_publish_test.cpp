@@ -1,6 +1,6 @@
 #include "peer/decade/cdn_folder.hpp"
-#include "peer/decade/object_collector.hpp"
-#include "peer/shell/munro_recorder.hpp"
+#include "peer/storage/munro_recorder.hpp"
+#include "peer/storage/object_collector.hpp"
 #include "tests/protocol/decade_objects.hpp"
 #include "tests/support/properties.hpp"
 

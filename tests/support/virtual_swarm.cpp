@@ -48,7 +48,13 @@ VirtualNode& VirtualSwarm::add_source(SourceOptions const& options)
     swarm.unit_duration = options.unit_duration;
     swarm.first_unit = options.first_unit;
     stream_start_ = options.first_unit * options.chunks_per_unit * chunk_size;
-    source_->engine.handle(now_, peer::JoinSwarm{swarm, signer_.get()});
+    peer::ObjectCollector objects{
+        {.chunk_size = chunk_size, .chunks_per_unit = options.chunks_per_unit},
+        id_,
+        options.unit_duration,
+        *source_->hasher};
+    storage.begin(*signer_, std::move(objects));
+    source_->engine.handle(now_, peer::JoinSwarm{swarm, &storage.recorder()});
     drain(*source_);
     next_unit_ = now_ + options.unit_duration;
     next_key_ = now_;
@@ -64,6 +70,9 @@ VirtualNode& VirtualSwarm::add_viewer(std::optional<Duration> latency,
     peer::LiveSwarmConfig swarm;
     swarm.id = id_;
     swarm.playout.latency = latency;
+    for (auto const& server : storage.servers) {
+        swarm.storage.push_back(server.about);
+    }
     node.engine.handle(now_, peer::JoinSwarm{swarm});
     drain(node);
     return node;
@@ -99,6 +108,9 @@ void VirtualSwarm::run_for(Duration time)
         if (!flying_.empty()) {
             next = std::min(next, flying_.top().at);
         }
+        if (!fetched_.empty()) {
+            next = std::min(next, fetched_.top().at);
+        }
         for (auto const& node : nodes_) {
             if (auto const deadline = node->engine.deadline(); node->alive && deadline) {
                 next = std::min(next, *deadline);
@@ -116,6 +128,11 @@ void VirtualSwarm::run_for(Duration time)
             Flying const flying = flying_.top();
             flying_.pop();
             deliver(flying);
+        }
+        while (!fetched_.empty() && fetched_.top().at <= now_) {
+            Fetched const fetched = fetched_.top();
+            fetched_.pop();
+            deliver(fetched);
         }
         for (auto const& node : nodes_) {
             auto const deadline = node->engine.deadline();
@@ -155,6 +172,8 @@ void VirtualSwarm::drain(VirtualNode& node)
     while (auto output = node.engine.poll(now_)) {
         if (auto* datagram = std::get_if<peer::SendDatagram>(&*output)) {
             send(node, std::move(*datagram));
+        } else if (auto const* wanted = std::get_if<peer::FetchWanted>(&*output)) {
+            fetch(node, *wanted);
         } else if (auto* media = std::get_if<peer::MediaReady>(&*output)) {
             if (!node.output_position) {
                 node.output_position = media->stream_position;
@@ -203,6 +222,22 @@ void VirtualSwarm::deliver(Flying const& flying)
     drain(*node);
 }
 
+void VirtualSwarm::fetch(VirtualNode& from, peer::FetchWanted const& wanted)
+{
+    auto [answer, took] = storage.answer(now_, wanted);
+    fetched_.push({now_ + took, next_number_++, from.endpoint, wanted.fetch, std::move(answer)});
+}
+
+void VirtualSwarm::deliver(Fetched const& fetched)
+{
+    VirtualNode* const node = find(fetched.to);
+    if (node != nullptr && node->alive) {
+        node->engine.handle(now_, peer::FetchFinished{id_, fetched.fetch, fetched.answer.status,
+                                                      fetched.answer.body});
+        drain(*node);
+    }
+}
+
 void VirtualSwarm::cut_unit()
 {
     bool const key = next_unit_ >= next_key_;
@@ -214,6 +249,7 @@ void VirtualSwarm::cut_unit()
     stream_.insert(stream_.end(), unit.begin(), unit.end());
     source_->engine.handle(now_, peer::UnitCut{id_, unit, random_access});
     drain(*source_);
+    storage.on_unit(now_, utc_at_zero + now_.time_since_epoch().count(), unit, random_access);
     next_unit_ += source_options_.unit_duration;
 }
 

@@ -5,6 +5,7 @@
 #include "protocol/integrity/openssl_hasher.hpp"
 #include "protocol/integrity/openssl_signature.hpp"
 #include "tests/support/test_media.hpp"
+#include "tests/support/virtual_storage.hpp"
 
 #include <functional>
 #include <map>
@@ -84,6 +85,7 @@ public:
         std::optional<std::uint64_t> uplink_bps;
         peer::UnitIndex first_unit = 0;
     };
+    /// Servers of `storage` get what the source publishes; viewers added later ask them.
     VirtualNode& add_source(SourceOptions const& options);
     /// `latency` nullopt = auto.
     VirtualNode& add_viewer(std::optional<Duration> latency = 800ms,
@@ -110,6 +112,7 @@ public:
     [[nodiscard]] std::vector<std::unique_ptr<VirtualNode>>& nodes() { return nodes_; }
 
     LinkFaults faults;
+    VirtualStorage storage;
     /// May change a datagram on its way, or drop it by returning false.
     std::function<bool(Endpoint from, Endpoint to, ByteVector& bytes)> meddle;
 
@@ -125,7 +128,21 @@ private:
             return std::pair{a.at, a.number} > std::pair{b.at, b.number};
         }
     };
+    /// An answer of a storage server on its way.
+    struct Fetched {
+        TimePoint at;
+        std::uint64_t number;
+        Endpoint to;
+        peer::FetchId fetch;
+        Answer answer;
+        friend bool operator>(Fetched const& a, Fetched const& b)
+        {
+            return std::pair{a.at, a.number} > std::pair{b.at, b.number};
+        }
+    };
     VirtualNode& add_node(peer::NodeConfig config);
+    void fetch(VirtualNode& from, peer::FetchWanted const& wanted);
+    void deliver(Fetched const& fetched);
     void drain(VirtualNode& node);
     void send(VirtualNode& from, peer::SendDatagram datagram);
     void deliver(Flying const& flying);
@@ -137,6 +154,7 @@ private:
     TimePoint now_{Duration{1'000'000}};
     std::vector<std::unique_ptr<VirtualNode>> nodes_;
     std::priority_queue<Flying, std::vector<Flying>, std::greater<>> flying_;
+    std::priority_queue<Fetched, std::vector<Fetched>, std::greater<>> fetched_;
     std::uint64_t next_number_ = 0;
 
     std::unique_ptr<integrity::Signer> signer_;

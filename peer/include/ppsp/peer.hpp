@@ -23,6 +23,10 @@ struct ViewerOptions {
     /// UDP address to listen on, `HOST:PORT`; port 0 = any.
     std::string listen = "0.0.0.0:0";
     bool strict = false;
+    /// False: caches and CDN of the link only.
+    bool peers = true;
+    /// Access token that the link's caches ask for; empty = none.
+    std::string cache_token;
     /// Called from the viewer's thread with sentences for people ("waiting for the channel to
     /// start").
     std::function<void(std::string const&)> on_message;

@@ -1,4 +1,4 @@
-#include "peer/shell/munro_recorder.hpp"
+#include "peer/storage/munro_recorder.hpp"
 
 #include "protocol/wire/datagram.hpp"
 

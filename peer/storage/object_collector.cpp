@@ -1,4 +1,4 @@
-#include "peer/decade/object_collector.hpp"
+#include "peer/storage/object_collector.hpp"
 
 #include "protocol/base/assert.hpp"
 

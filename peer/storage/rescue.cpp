@@ -1,0 +1,372 @@
+#include "peer/storage/rescue.hpp"
+
+#include "protocol/base/assert.hpp"
+#include "protocol/wire/datagram.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace ppsp::peer {
+namespace {
+
+/// At most that much time passes between two looks: signs of new units move nothing here.
+constexpr Duration look_gap = std::chrono::milliseconds{100};
+constexpr std::size_t index_bytes_guess = 20'000;
+
+std::size_t record_size_of(LiveSwarmConfig const& swarm)
+{
+    auto const algorithm = integrity::algorithm_of(swarm.id);
+    PPSP_ASSERT(algorithm.has_value());
+    std::size_t const range = swarm.addressing == wire::AddressingMode::chunk64 ? 16 : 8;
+    constexpr std::size_t time = 8;
+    return range + time + wire::signature_size(*algorithm, swarm.id).value_or(64);
+}
+
+} // namespace
+
+Rescue::Rescue(RescueConfig const& config, LiveSwarmConfig const& swarm, TimePoint joined, Rng rng)
+    : config_(config), swarm_(swarm.id), chunk_size_(swarm.chunk_size), servers_(swarm.storage),
+      health_(swarm.storage.size()), joined_(joined), rng_(rng), salt_(rng_.next()),
+      publish_lag_(config.publish_lag), record_size_(record_size_of(swarm)), refilled_(joined),
+      next_look_(joined)
+{
+    PPSP_ASSERT(servers_.size() <= servers_max);
+}
+
+void Rescue::plan(TimePoint now, Situation const& situation, std::vector<FetchWanted>& fetches)
+{
+    next_look_ = now + look_gap;
+    refill(now, situation);
+    plan_index(now, situation, fetches);
+    if (map_.empty()) {
+        return;
+    }
+    if (situation.units == nullptr) {
+        plan_first(now, situation, fetches);
+    } else {
+        plan_units(now, situation, fetches);
+    }
+}
+
+void Rescue::refill(TimePoint now, Situation const& situation)
+{
+    if (map_.chunks_per_unit() == 0 || situation.unit_duration <= Duration::zero()) {
+        return;
+    }
+    double const per_second = static_cast<double>(unit_bytes()) * 1e6 /
+                              static_cast<double>(situation.unit_duration.count());
+    double const passed = static_cast<double>((now - refilled_).count()) / 1e6;
+    budget_bytes_ = std::min(budget_bytes_ + passed * per_second * config_.budget_rate,
+                             per_second * config_.budget_burst_s);
+    refilled_ = now;
+}
+
+void Rescue::plan_index(TimePoint now, Situation const& situation,
+                        std::vector<FetchWanted>& fetches)
+{
+    if (index_under_way_) {
+        return;
+    }
+    auto server = to_probe(now);
+    if (!server && now < next_index_) {
+        look_at(next_index_);
+        return;
+    }
+    server = server ? server : choose(now, index_bytes_guess, situation);
+    if (!server) {
+        return;
+    }
+    Fetch fetch;
+    fetch.kind = Kind::index;
+    fetch.server = *server;
+    fetch.bytes = index_bytes_guess;
+    index_under_way_ = begin(now, situation, fetch, decade::index_path(swarm_), fetches);
+    auto const gap = config_.index_gap.count();
+    next_index_ = now + Duration{rng_.between(gap, gap + gap / 2)};
+}
+
+/// Who failed shows by an index that it is back, not by a unit that somebody waits for.
+std::optional<std::size_t> Rescue::to_probe(TimePoint now) const
+{
+    for (std::size_t i = 0; i < health_.size(); ++i) {
+        if (health_[i].on_probation() && health_[i].usable(now)) {
+            return i;
+        }
+    }
+    return std::nullopt;
+}
+
+/// Nothing is known yet but the index: the objects from the newest start to the live edge.
+void Rescue::plan_first(TimePoint now, Situation const& situation,
+                        std::vector<FetchWanted>& fetches)
+{
+    UnitIndex const newest = map_.newest();
+    auto const back = static_cast<UnitIndex>(config_.tune_in_back /
+                                             std::max(situation.unit_duration, Duration{1}));
+    UnitIndex first = newest > back ? newest - back : 0;
+    if (map_.random_access() && map_.random_access_age() <= config_.random_access_age_max) {
+        UnitIndex const start = to_number(*map_.random_access()) / map_.chunks_per_unit();
+        first = start > 0 ? start - 1 : 0; // the PAT may lie in the unit before
+    }
+    for (UnitIndex unit = first; unit <= newest;) {
+        MappedObject const* const object = map_.find(unit);
+        if (object == nullptr) {
+            ++unit;
+            continue;
+        }
+        std::vector<UnitIndex> wanted;
+        for (UnitIndex each = object->first; each <= object->last(); ++each) {
+            if (!is_waiting(now, each)) {
+                wanted.push_back(each);
+            }
+        }
+        if (wanted.size() == object->units) {
+            plan_object(now, situation, *object, wanted, fetches);
+        }
+        unit = object->last() + 1;
+    }
+}
+
+void Rescue::plan_units(TimePoint now, Situation const& situation,
+                        std::vector<FetchWanted>& fetches)
+{
+    UnitIndex const first = situation.units->first_wanted();
+    attempts_.erase(attempts_.begin(), attempts_.lower_bound(first));
+    bool const eager = situation.alone || !situation.playing;
+    UnitIndex const edge = std::max(situation.units->edge(), map_.newest());
+    for (UnitIndex unit = first; eager || unit <= edge;) {
+        MappedObject const* const object = map_.find(unit);
+        if (object == nullptr) {
+            if (unit > edge) {
+                break;
+            }
+            if (unit > map_.newest()) { // far behind: what was foretold from is no longer true
+                read_index_again(now, Fetch{.kind = Kind::part});
+                break;
+            }
+            ++unit; // before the oldest object, or in a gap
+            continue;
+        }
+        if (TimePoint const at = published(situation, *object); at > now) {
+            look_at(at);
+            break; // what follows it is younger
+        }
+        std::vector<UnitIndex> wanted;
+        for (UnitIndex each = std::max(unit, object->first); each <= object->last(); ++each) {
+            auto const at = wanted_at(now, situation, *object, each);
+            if (at && *at <= now) {
+                wanted.push_back(each);
+            } else if (at) {
+                look_at(*at);
+            }
+        }
+        if (!wanted.empty()) {
+            plan_object(now, situation, *object, wanted, fetches);
+        }
+        unit = object->last() + 1;
+        if (auto const attempt = attempts_.find(object->last());
+            !object->exists && attempt != attempts_.end() && attempt->second.misses > 0) {
+            break; // the later ones are not there either
+        }
+    }
+}
+
+/// When the unit is to be asked for; nullopt if it is not missing or nobody knows when it is due.
+std::optional<TimePoint> Rescue::wanted_at(TimePoint now, Situation const& situation,
+                                           MappedObject const& object, UnitIndex unit)
+{
+    if (situation.units->missing(unit) == 0) {
+        attempts_.erase(unit);
+        return std::nullopt;
+    }
+    if (auto const attempt = attempts_.find(unit);
+        attempt != attempts_.end() && attempt->second.again > now) {
+        return attempt->second.again;
+    }
+    Rng draw{salt_ ^ unit};
+    if (situation.alone || !situation.playing) {
+        // All viewers of a server that wait for an object see it appear at the same time.
+        constexpr std::int64_t spread_us = 30'000;
+        Rng object_draw{salt_ ^ object.first};
+        return situation.playing
+                   ? published(situation, object) + Duration{object_draw.between(0, spread_us)}
+                   : now;
+    }
+    auto const due = situation.units->due(unit);
+    auto const server = choose(now, unit_bytes(), situation);
+    if (!due || !server) {
+        return std::nullopt;
+    }
+    auto const needed = health_[*server].safe(unit_bytes());
+    auto const spread =
+        static_cast<std::int64_t>(static_cast<double>(needed.count()) * config_.jitter);
+    return *due - needed - config_.margin -
+           Duration{draw.between(0, std::max<std::int64_t>(spread, 1))};
+}
+
+/// Whole if much of it is wanted, else each run of units.
+void Rescue::plan_object(TimePoint now, Situation const& situation, MappedObject const& object,
+                         std::vector<UnitIndex> const& wanted, std::vector<FetchWanted>& fetches)
+{
+    auto const server = choose(now, unit_bytes(), situation);
+    if (!server) {
+        return;
+    }
+    Fetch fetch;
+    fetch.server = *server;
+    fetch.object = object.first;
+    if (static_cast<double>(wanted.size()) >= config_.whole_share * object.units) {
+        fetch.kind = Kind::whole;
+        fetch.first = object.first;
+        fetch.last = object.last();
+        fetch.bytes = object_bytes(object);
+        begin(now, situation, fetch, path_of(object), fetches);
+        return;
+    }
+    bool const head_comes =
+        !object.head.empty() ||
+        std::any_of(under_way_.begin(), under_way_.end(), [&](auto const& each) {
+            return each.second.kind == Kind::head && each.second.object == object.first;
+        });
+    if (!head_comes) {
+        Fetch head = fetch;
+        head.kind = Kind::head;
+        head.first = 1; // no units
+        head.last = 0;
+        head.bytes = head_bytes(object.units);
+        if (!begin(now, situation, head, path_of(object), fetches)) {
+            return;
+        }
+    }
+    for (auto unit = wanted.begin(); unit != wanted.end();) {
+        fetch.kind = Kind::part;
+        fetch.first = *unit;
+        fetch.last = *unit;
+        for (++unit; unit != wanted.end() && *unit == fetch.last + 1; ++unit) {
+            fetch.last = *unit;
+        }
+        fetch.offset = head_bytes(object.units) + (fetch.first - object.first) * unit_bytes();
+        fetch.bytes = (fetch.last - fetch.first + 1) * unit_bytes();
+        if (!begin(now, situation, fetch, path_of(object), fetches)) {
+            return;
+        }
+    }
+}
+
+bool Rescue::begin(TimePoint now, Situation const& situation, Fetch fetch, std::string path,
+                   std::vector<FetchWanted>& fetches)
+{
+    if (under_way_.size() >= config_.fetches_max) {
+        return false; // the next answer is looked at with a new plan
+    }
+    auto const bytes = static_cast<double>(fetch.bytes);
+    if (bytes > budget_bytes_) {
+        double const missing = bytes - budget_bytes_;
+        auto const wait = missing / (static_cast<double>(unit_bytes()) * config_.budget_rate) *
+                          static_cast<double>(situation.unit_duration.count());
+        look_at(now + Duration{static_cast<Duration::rep>(wait) + 1});
+        return false;
+    }
+    budget_bytes_ -= bytes;
+    fetch.began = now;
+    Duration const timeout = std::clamp(4 * health_[fetch.server].safe(fetch.bytes),
+                                        config_.timeout_min, config_.timeout_max);
+    FetchWanted wanted;
+    wanted.swarm = swarm_;
+    wanted.fetch = next_fetch_++;
+    wanted.server = fetch.server;
+    wanted.path = std::move(path);
+    // A server that knows no ranges sends the whole.
+    constexpr std::size_t head_slack = 4096;
+    wanted.size_max = decade::index_text_size_max;
+    if (fetch.kind != Kind::index) {
+        MappedObject const* const object = map_.find(fetch.object);
+        PPSP_ASSERT(object != nullptr);
+        wanted.size_max = std::max<std::size_t>(object->bytes, object_bytes(*object)) + head_slack;
+    }
+    if (fetch.kind == Kind::head || fetch.kind == Kind::part) {
+        wanted.range = {fetch.offset, fetch.offset + fetch.bytes - 1};
+    }
+    wanted.timeout = timeout;
+    for (UnitIndex unit = fetch.first; unit <= fetch.last && fetch.kind != Kind::index; ++unit) {
+        attempts_[unit].again = now + timeout + look_gap;
+    }
+    under_way_.emplace(wanted.fetch, fetch);
+    fetches.push_back(std::move(wanted));
+    return true;
+}
+
+/// The nearest server that works; of equal tiers and costs the fastest. One on probation if there
+/// is no other.
+std::optional<std::size_t> Rescue::choose(TimePoint now, std::size_t bytes,
+                                          Situation const& situation) const
+{
+    bool const spares_cdn =
+        !situation.playing && situation.peers_expected && now < joined_ + config_.cdn_patience;
+    std::optional<std::size_t> best;
+    auto const rank = [&](std::size_t server) {
+        return std::tuple(health_[server].on_probation(), servers_[server].tier,
+                          servers_[server].cost, health_[server].expected(bytes));
+    };
+    for (std::size_t i = 0; i < servers_.size(); ++i) {
+        bool const spared = spares_cdn && servers_[i].tier == StorageTier::cdn;
+        if (health_[i].usable(now) && !spared && (!best || rank(i) < rank(*best))) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+TimePoint Rescue::published(Situation const& situation, MappedObject const& object) const
+{
+    if (object.exists) {
+        return TimePoint::min();
+    }
+    return situation.units->expected(object.last()) + publish_lag_;
+}
+
+Duration Rescue::latency_floor(Duration unit_duration) const
+{
+    if (map_.empty()) {
+        return Duration::zero();
+    }
+    Duration nearest = Duration::max();
+    for (auto const& server : health_) {
+        nearest = std::min(nearest, server.safe(unit_bytes() * map_.units_per_object()));
+    }
+    return std::min(config_.latency_floor_max, map_.units_per_object() * unit_duration +
+                                                   publish_lag_ + nearest + config_.margin);
+}
+
+std::size_t Rescue::unit_bytes() const
+{
+    return std::size_t{map_.chunks_per_unit()} * chunk_size_;
+}
+
+std::size_t Rescue::head_bytes(std::uint32_t units) const
+{
+    constexpr std::size_t fixed = 20;
+    return fixed + swarm_.size() + units * record_size_;
+}
+
+std::size_t Rescue::object_bytes(MappedObject const& object) const
+{
+    return head_bytes(object.units) + object.units * unit_bytes();
+}
+
+std::string Rescue::path_of(MappedObject const& object) const
+{
+    if (object.name) {
+        return object.name->path();
+    }
+    UnitGrid const grid{map_.chunks_per_unit()};
+    return decade::alias_path(swarm_, grid.chunks(object.first, object.last()));
+}
+
+bool Rescue::is_waiting(TimePoint now, UnitIndex unit) const
+{
+    auto const attempt = attempts_.find(unit);
+    return attempt != attempts_.end() && attempt->second.again > now;
+}
+
+} // namespace ppsp::peer

@@ -1,0 +1,202 @@
+#pragma once
+
+#include "peer/content/unit_grid.hpp"
+#include "peer/engine/io.hpp"
+#include "peer/policy/picker.hpp"
+#include "peer/storage/object_map.hpp"
+#include "peer/storage/storage_health.hpp"
+#include "protocol/base/rng.hpp"
+
+#include <map>
+
+namespace ppsp::peer {
+
+struct RescueConfig {
+    /// The index is read again that often: it tells which servers live and how far they are. Random
+    /// within [1, 1.5] x this.
+    Duration index_gap = std::chrono::seconds{30};
+    /// When the map proved wrong, and twice as long up to three times while that helps nothing.
+    Duration index_retry = std::chrono::seconds{1};
+    /// Behind the time that nearly all answers keep: timers and the way to the output.
+    Duration margin = std::chrono::milliseconds{40};
+    /// Up to that share of the time needed a unit is asked for earlier, at random: viewers that
+    /// lose the same peer do not ask in the same moment.
+    double jitter = 0.25;
+    /// The first guess how long after its last unit an object is with the server, and its bounds. A
+    /// miss adds `publish_step`, a hit takes a tenth of it.
+    Duration publish_lag = std::chrono::milliseconds{150};
+    Duration publish_lag_min = std::chrono::milliseconds{20};
+    Duration publish_lag_max = std::chrono::seconds{2};
+    Duration publish_step = std::chrono::milliseconds{50};
+    /// An object that is not there yet is asked for again after this, twice as long every time.
+    Duration missing_retry = std::chrono::milliseconds{60};
+    Duration missing_retry_max = std::chrono::milliseconds{500};
+    /// Then the index is read: it was foretold wrongly.
+    unsigned misses_max = 3;
+    /// A joiner asks CDN servers only if no neighbour was found by then: caches cost less.
+    Duration cdn_patience = std::chrono::milliseconds{400};
+    /// A joiner begins at the newest random access point that is not older than that, else so far
+    /// back.
+    Duration random_access_age_max = std::chrono::seconds{4};
+    Duration tune_in_back = std::chrono::milliseconds{1200};
+    /// What may be under way: the first seconds of a joiner in parallel.
+    std::size_t fetches_max = 12;
+    /// Bytes that are asked for, in units of the stream's own rate, and how many seconds of that at
+    /// once. Whatever goes wrong, a viewer is no heavier on storage than this.
+    double budget_rate = 1.5;
+    double budget_burst_s = 6;
+    Duration timeout_min = std::chrono::milliseconds{400};
+    Duration timeout_max = std::chrono::seconds{3};
+    /// An object is taken whole if that share of it is missing and wanted.
+    double whole_share = 0.5;
+    /// While storage stands behind the peers the latency target stays above what an object needs to
+    /// be made, found and fetched, but below this.
+    Duration latency_floor_max = std::chrono::seconds{2};
+};
+
+/// Gets units that peers do not bring in time from caches, and from CDN servers after them (design
+/// §5.5): a unit is asked for when the time until it is due is what a fetch needs, at once while
+/// there are no peers, and what a joiner needs for its first picture as well. Believes nobody:
+/// whoever sends what the channel's key did not sign is left alone.
+class Rescue {
+public:
+    static constexpr std::size_t servers_max = 32; ///< as many as a link names
+
+    /// What is to be known of the swarm.
+    struct Situation {
+        PickerView const* units = nullptr; ///< null until the first unit was seen
+        bool playing = false;
+        bool alone = false;         ///< no neighbour brings anything
+        bool peers_expected = true; ///< some may be found, or are there
+        Duration unit_duration{};
+    };
+    struct FoundUnit {
+        ChunkRange chunks;
+        integrity::UnitTree tree;
+        NtpTime signed_at{};
+        Bytes signature; ///< verified
+        Bytes payload;
+        StorageTier tier{};
+        std::size_t server = 0;
+    };
+    struct Tools {
+        integrity::Hasher& hasher;
+        integrity::Checker& checker;
+        UnixMicros utc = 0;
+    };
+
+    Rescue(RescueConfig const& config, LiveSwarmConfig const& swarm, TimePoint joined, Rng rng);
+
+    /// What to fetch now.
+    void plan(TimePoint now, Situation const& situation, std::vector<FetchWanted>& fetches);
+    /// Reads an answer; `take` gets the units that came whole and verified. The bytes of a
+    /// FoundUnit are valid during its call.
+    template <typename Take>
+    void on_finished(TimePoint now, FetchFinished const& finished, Tools const& tools, Take&& take)
+    {
+        digest(now, finished, tools);
+        for (auto const& unit : found_) {
+            take(unit);
+        }
+        found_.clear();
+        kept_.clear();
+    }
+    /// The unit's munro is not acceptable although signed: a replay, or another clock.
+    void on_unacceptable(TimePoint now, std::size_t server);
+
+    [[nodiscard]] TimePoint deadline() const { return next_look_; }
+    /// Where a joiner begins, from the newest index.
+    [[nodiscard]] std::optional<ChunkId> random_access() const { return map_.random_access(); }
+    /// Latency below which storage comes too late; zero while nothing is known.
+    [[nodiscard]] Duration latency_floor(Duration unit_duration) const;
+
+private:
+    enum class Kind : std::uint8_t { index, head, whole, part };
+    struct Fetch {
+        Kind kind{};
+        std::size_t server = 0;
+        TimePoint began{};
+        std::size_t bytes = 0; ///< expected
+        UnitIndex object = 0;  ///< its first unit
+        UnitIndex first = 0;   ///< units asked for
+        UnitIndex last = 0;
+        std::uint64_t offset = 0; ///< of the bytes asked for
+    };
+    struct Attempt {
+        TimePoint again{}; ///< not asked before
+        unsigned misses = 0;
+    };
+    /// Bytes of units that wait for their object's head.
+    struct Part {
+        UnitIndex object = 0;
+        std::uint64_t offset = 0;
+        ByteVector bytes;
+        std::size_t server = 0;
+    };
+
+    void digest(TimePoint now, FetchFinished const& finished, Tools const& tools);
+    void on_index(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools);
+    void on_missing(TimePoint now, Fetch const& fetch);
+    void on_head(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools);
+    void on_whole(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools);
+    void on_part(TimePoint now, Part part, Tools const& tools);
+    [[nodiscard]] bool find_units(decade::ObjectHead const& head, Bytes bytes, std::uint64_t offset,
+                                  std::size_t server, Tools const& tools);
+    void read_part(TimePoint now, MappedObject& object, Part const& part, Tools const& tools);
+    [[nodiscard]] bool is_head_of(decade::ObjectHead const& head, MappedObject const& object) const;
+    void lie(TimePoint now, Fetch const& fetch);
+    void retry(TimePoint at, Fetch const& fetch);
+    void read_index_again(TimePoint now, Fetch const& fetch);
+    void prove(MappedObject& object, Fetch const& fetch);
+
+    void plan_index(TimePoint now, Situation const& situation, std::vector<FetchWanted>& fetches);
+    void plan_first(TimePoint now, Situation const& situation, std::vector<FetchWanted>& fetches);
+    void plan_units(TimePoint now, Situation const& situation, std::vector<FetchWanted>& fetches);
+    void plan_object(TimePoint now, Situation const& situation, MappedObject const& object,
+                     std::vector<UnitIndex> const& wanted, std::vector<FetchWanted>& fetches);
+    bool begin(TimePoint now, Situation const& situation, Fetch fetch, std::string path,
+               std::vector<FetchWanted>& fetches);
+    [[nodiscard]] std::optional<std::size_t> choose(TimePoint now, std::size_t bytes,
+                                                    Situation const& situation) const;
+    [[nodiscard]] std::optional<std::size_t> to_probe(TimePoint now) const;
+    [[nodiscard]] bool others_work(TimePoint now, std::size_t server) const;
+    [[nodiscard]] TimePoint published(Situation const& situation, MappedObject const& object) const;
+    [[nodiscard]] std::optional<TimePoint> wanted_at(TimePoint now, Situation const& situation,
+                                                     MappedObject const& object, UnitIndex unit);
+    [[nodiscard]] std::size_t unit_bytes() const;
+    [[nodiscard]] std::size_t head_bytes(std::uint32_t units) const;
+    [[nodiscard]] std::size_t object_bytes(MappedObject const& object) const;
+    [[nodiscard]] std::string path_of(MappedObject const& object) const;
+    [[nodiscard]] bool is_waiting(TimePoint now, UnitIndex unit) const;
+    void look_at(TimePoint at) { next_look_ = std::min(next_look_, at); }
+    void refill(TimePoint now, Situation const& situation);
+
+    RescueConfig config_;
+    SwarmId swarm_;
+    std::uint32_t chunk_size_;
+    std::vector<StorageServer> servers_;
+    std::vector<StorageHealth> health_;
+    TimePoint joined_;
+    Rng rng_;
+    std::uint64_t salt_;
+
+    ObjectMap map_;
+    std::uint64_t index_sequence_ = 0;
+    TimePoint next_index_{};
+    bool index_under_way_ = false;
+    unsigned index_misses_ = 0; ///< reads in a row that brought nothing new
+    Duration publish_lag_;
+    std::size_t record_size_; ///< of a unit in an object's head
+
+    FetchId next_fetch_ = 1;
+    std::map<FetchId, Fetch> under_way_;
+    std::map<UnitIndex, Attempt> attempts_;
+    std::vector<Part> parts_;
+    std::vector<FoundUnit> found_;
+    std::vector<ByteVector> kept_; ///< what `found_` points into besides the answer
+    double budget_bytes_ = 4e6;    ///< until the rate is known
+    TimePoint refilled_{};
+    TimePoint next_look_{};
+};
+
+} // namespace ppsp::peer

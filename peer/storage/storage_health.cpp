@@ -1,0 +1,54 @@
+#include "peer/storage/storage_health.hpp"
+
+#include <algorithm>
+
+namespace ppsp::peer {
+namespace {
+
+/// Answers up to this size say how far the server is, longer ones how fast.
+constexpr std::size_t short_answer = 4096;
+constexpr unsigned doublings_max = 6;
+constexpr double rate_gain = 0.25;
+
+} // namespace
+
+void StorageHealth::on_answer(Duration took, std::size_t bytes)
+{
+    if (bytes > short_answer) {
+        double const seconds = std::max(1e-4, static_cast<double>((took - latency_).count()) / 1e6);
+        double const rate = static_cast<double>(bytes) / seconds;
+        bytes_per_second_ += rate_gain * (rate - bytes_per_second_);
+    }
+    Duration const error = took - expected(bytes);
+    if (!measured_ && bytes <= short_answer) {
+        measured_ = true;
+        latency_ = took;
+        deviation_ = took / 4;
+        return;
+    }
+    latency_ += error / 8;
+    latency_ = std::max(latency_, Duration{1});
+    deviation_ += (std::chrono::abs(error) - deviation_) / 4;
+}
+
+void StorageHealth::on_failure(TimePoint now)
+{
+    on_probation_ = true;
+    paused_until_ =
+        std::max(paused_until_, now + std::min(pause_max, pause_min * (1 << failures_)));
+    failures_ = std::min(failures_ + 1, doublings_max);
+}
+
+void StorageHealth::on_lie(TimePoint now)
+{
+    paused_until_ = std::max(paused_until_, now + lie_pause * (1 << lies_));
+    lies_ = std::min(lies_ + 1, doublings_max);
+}
+
+Duration StorageHealth::expected(std::size_t bytes) const
+{
+    auto const transfer = static_cast<double>(bytes) * 1e6 / bytes_per_second_;
+    return latency_ + Duration{static_cast<Duration::rep>(transfer)};
+}
+
+} // namespace ppsp::peer

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "protocol/base/time.hpp"
+
+#include <cstddef>
+
+namespace ppsp::peer {
+
+/// How fast one storage server answers, and whether it is worth asking.
+class StorageHealth {
+public:
+    /// Who fails is left alone for that long, twice as long after every failure in a row.
+    static constexpr Duration pause_min = std::chrono::milliseconds{500};
+    static constexpr Duration pause_max = std::chrono::seconds{10};
+    /// Who sends wrong bytes, and twice as long every time.
+    static constexpr Duration lie_pause = std::chrono::seconds{60};
+
+    /// A whole answer of any status that took this long from asking.
+    void on_answer(Duration took, std::size_t bytes);
+    /// No answer, a refusal, or an old one.
+    void on_failure(TimePoint now);
+    /// Bytes that the channel's key did not sign.
+    void on_lie(TimePoint now);
+    /// It gave what was asked for.
+    void on_success()
+    {
+        failures_ = 0;
+        on_probation_ = false;
+    }
+
+    [[nodiscard]] bool usable(TimePoint now) const { return now >= paused_until_; }
+    /// It failed and has not given anything since: nothing that matters is asked of it if there is
+    /// another one.
+    [[nodiscard]] bool on_probation() const { return on_probation_; }
+    [[nodiscard]] TimePoint paused_until() const { return paused_until_; }
+    /// When `bytes` are usually here, from asking.
+    [[nodiscard]] Duration expected(std::size_t bytes) const;
+    /// The time that nearly all answers keep: the mean, and four mean deviations (as RFC 6298 §2).
+    [[nodiscard]] Duration safe(std::size_t bytes) const
+    {
+        return expected(bytes) + 4 * deviation_;
+    }
+
+private:
+    bool measured_ = false;
+    /// Of a short answer; before any was measured, that of a server on the same continent.
+    Duration latency_ = std::chrono::milliseconds{100};
+    Duration deviation_ = std::chrono::milliseconds{25};
+    double bytes_per_second_ = 1e6;
+    unsigned failures_ = 0;
+    unsigned lies_ = 0;
+    bool on_probation_ = false;
+    TimePoint paused_until_{};
+};
+
+} // namespace ppsp::peer

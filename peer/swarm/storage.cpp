@@ -1,0 +1,158 @@
+#include "peer/swarm/swarm.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdio>
+
+/// Units from caches and CDN: when they are asked for is `Rescue`'s business, what becomes of them
+/// ours. They are stored, announced and passed on like those of peers.
+namespace ppsp::peer {
+namespace {
+
+/// Without a chunk from anybody for that long a node is as good as alone: fourteen units.
+constexpr Duration starved_max = 700ms;
+
+} // namespace
+
+bool Swarm::is_alone(TimePoint now) const
+{
+    return open_count() == 0 || now - fed_at_ > starved_max;
+}
+
+void Swarm::rescue(TimePoint now)
+{
+    Rescue::Situation situation;
+    situation.units = store_ && units_proven_ && playout_.begun() ? this : nullptr;
+    situation.playing = playout_.playing();
+    situation.alone = is_alone(now);
+    situation.peers_expected = services_.config.neighbours_target > 0;
+    situation.unit_duration = clock_.unit_duration().value_or(config_.unit_duration);
+    std::vector<FetchWanted> fetches;
+    rescue_->plan(now, situation, fetches);
+    if (!fetches.empty() && situation.units != nullptr) {
+        figures_.last_rescue_cause = rescue_cause(now);
+    }
+    for (FetchWanted& wanted : fetches) {
+        services_.outbox.push(std::move(wanted));
+    }
+}
+
+void Swarm::on_fetched(TimePoint now, FetchFinished const& finished)
+{
+    if (!rescue_) {
+        return;
+    }
+    figures_.storage_bytes += finished.body.size();
+    Rescue::Tools const tools{services_.ports.hasher, services_.ports.checker, utc(now)};
+    rescue_->on_finished(now, finished, tools, [&](Rescue::FoundUnit const& found) {
+        if (!playout_.begun()) {
+            random_access_hint_ = rescue_->random_access();
+        }
+        store_unit(now, found);
+    });
+    playout_.set_latency_floor(
+        rescue_->latency_floor(clock_.unit_duration().value_or(config_.unit_duration)));
+}
+
+/// Its signature was verified; whether its time and place are believable was not.
+StoredUnit* Swarm::open_found(TimePoint now, Rescue::FoundUnit const& found)
+{
+    auto const use =
+        playout_.begun() ? integrity::MunroUse::verification : integrity::MunroUse::tune_in;
+    auto const verdict =
+        munros_.check(found.chunks, found.signed_at, found.tree.munro(), utc(now), use);
+    if (verdict == integrity::MunroVerdict::too_old && use == integrity::MunroUse::tune_in) {
+        return nullptr; // the first part of what a joiner reads may be older than the edge may be
+    }
+    bool const good =
+        verdict == integrity::MunroVerdict::acceptable || verdict == integrity::MunroVerdict::known;
+    if (!good) {
+        rescue_->on_unacceptable(now, found.server);
+        return nullptr;
+    }
+    auto const chunks_per_unit = static_cast<std::uint32_t>(found.chunks.count());
+    munros_.accept(found.chunks, found.signed_at, found.tree.munro());
+    if (!units_proven_) {
+        learn_units(now, chunks_per_unit, true);
+    }
+    UnitIndex const unit = store_->grid().unit_of(found.chunks.first);
+    if (StoredUnit* const known = store_->find(unit)) {
+        known->tree = found.tree; // the whole of it: its chunks can be passed on
+        return known;
+    }
+    auto const newest_before = store_->newest();
+    StoredUnit* const stored = store_->open(unit, found.tree, found.signed_at, found.signature);
+    if (stored != nullptr) {
+        clock_.on_munro(now, unit, from_ntp(found.signed_at, utc(now)));
+        signs_.note(now, unit);
+        newest_changed_ = !newest_before || unit > *newest_before ? now : newest_changed_;
+        fetch_wanted_ = fetch_wanted_ || !playout_.begun();
+    }
+    return stored;
+}
+
+void Swarm::store_unit(TimePoint now, Rescue::FoundUnit const& found)
+{
+    StoredUnit* const stored = open_found(now, found);
+    if (stored == nullptr) {
+        return;
+    }
+    UnitIndex const unit = stored->index;
+    ChunkMask const missing = store_->missing(unit);
+    std::uint64_t const size = config_.chunk_size;
+    auto const count = static_cast<std::uint64_t>(std::popcount(missing));
+    std::uint64_t const useful = size * count;
+    (found.tier == StorageTier::cache ? figures_.from_cache_bytes : figures_.from_cdn_bytes) +=
+        useful;
+    figures_.duplicate_bytes += found.payload.size() - useful;
+    if (missing == 0) {
+        return;
+    }
+    for (ChunkId chunk = found.chunks.first; chunk <= found.chunks.last; chunk = chunk + 1) {
+        if ((missing & store_->grid().bit(chunk)) != 0) {
+            std::uint64_t const offset = (to_number(chunk) - to_number(found.chunks.first)) * size;
+            store_->put(*stored, chunk, found.payload.subspan(offset, size));
+            offer_chunk(now, chunk);
+        }
+    }
+    figures_.rescued_units += 1;
+    emit(now, UnitRescued{unit, found.tier});
+    emit(now, UnitCompleted{unit});
+    picker_->on_rescued(now, unit);
+    withdraw_rest(now, unit);
+    announce(now, unit);
+    play_wanted_ = true;
+}
+
+/// What kept peers from bringing what storage is asked for.
+std::string Swarm::rescue_cause(TimePoint now) const
+{
+    if (open_count() == 0) {
+        return "no neighbour is connected";
+    }
+    if (!playout_.playing()) {
+        return "first picture";
+    }
+    if (is_alone(now)) {
+        return "no peer sends anything";
+    }
+    if (std::uint32_t const orphans = picker_->orphans(); orphans > 0) {
+        auto const unit_bits = 8.0 * store_->grid().chunks_per_unit() * config_.chunk_size;
+        auto const per_second =
+            1e6 /
+            static_cast<double>(clock_.unit_duration().value_or(config_.unit_duration).count());
+        std::array<char, 64> text{};
+        static_cast<void>(std::snprintf(text.data(), text.size(), "uplink missing %.1f Mbit/s",
+                                        unit_bits * per_second / 1e6 * orphans / substreams));
+        return text.data();
+    }
+    for (UnitIndex unit = first_wanted(); unit <= edge(); ++unit) {
+        if (store_->missing(unit) != 0) {
+            return stall_cause(unit);
+        }
+    }
+    return {};
+}
+
+} // namespace ppsp::peer

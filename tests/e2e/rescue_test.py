@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Viewers whose peers are missing or vanish: the picture comes from a real nginx or from ppsp-cache, byte for byte what the source cut,
+and no server's lie gets into it."""
+
+import http.server
+import threading
+import time
+import unittest
+import urllib.parse
+
+from cache_test import Cache
+from processes import Swarm, check_is_part_of
+from publish_test import get, start_nginx
+
+
+class Liar(http.server.ThreadingHTTPServer):
+    """Passes on what a web server has, with one byte of every object changed."""
+
+    daemon_threads = True
+
+    def __init__(self, origin):
+        self.served = 0
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                status, body = get(origin, self.path)
+                if status == 200 and not self.path.endswith("/index"):
+                    body = body[:-1] + bytes([body[-1] ^ 1])
+                    self.server.served += 1
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Rescue(unittest.TestCase):
+    def setUp(self):
+        self.swarm = self.enterContext(Swarm())
+
+    def played(self, name, size_min):
+        """Ends the viewer; its final figures, after its output was compared with what was cut."""
+        self.assertEqual(self.swarm.stop(name), 0)
+        check_is_part_of(self.swarm.cut(), self.swarm.output(name), size_min)
+        return self.swarm.figures(name)
+
+    def test_a_viewer_without_peers_plays_from_a_web_server_and_no_lie_of_another(self):
+        swarm = self.swarm
+        static, _ = start_nginx(swarm)
+        link = swarm.broadcast(swarm.tracker(), "--input", "testsrc:", "--video-kbps", 600, "--cdn-dir", swarm.path / "cdn")
+        liar = Liar(static)
+        time.sleep(4)
+        swarm.viewer("plain", f"{link}?cdn=http://{static}/", "--no-peers")
+        swarm.viewer("warned", f"{link}?cache=http://127.0.0.1:{liar.server_port}&cdn=http://{static}", "--no-peers")
+        for name in ("plain", "warned"):
+            swarm.wait_for_output(name, 600_000, 30)
+            figures = self.played(name, 500_000)
+            self.assertEqual((figures["stalls"], figures["continuity"]), (0, 1), figures)
+            self.assertEqual(figures["from_peers_bytes"] + figures["from_source_bytes"] + figures["from_cache_bytes"], 0)
+            self.assertGreaterEqual(figures["from_cdn_bytes"], figures["media_bytes"])
+            self.assertEqual(figures["last_rescue_cause"], "no neighbour is connected")
+            self.assertEqual(figures["bad_chunks"], 0)
+            print(f"{name}: start-up {figures['startup_ms']} ms, latency p95 {figures['live_latency_ms']['p95']} ms")
+        self.assertGreaterEqual(liar.served, 1)
+        self.assertLessEqual(liar.served, 6)
+
+    def test_the_picture_goes_on_when_the_only_peer_vanishes_and_peers_carry_it_again(self):
+        """The source speaks IPv6 only, the viewer IPv4: between them are a relay that speaks both, and a cache."""
+        swarm = self.swarm
+        cache = Cache(swarm, "cache")
+        for name, allow in (("writer", "write"), ("reader", "read")):
+            (swarm.path / name).write_text(cache.token(allow) + "\n")
+        swarm.start("source", "ppsp-broadcast", "--tracker", swarm.tracker(), "--listen", "[::1]:0", "--input", "testsrc:",
+                    "--video-kbps", 600, "--dump-cut", swarm.path / "cut.ts", "--cache", cache.url,
+                    "--cache-token", swarm.path / "writer")
+        link, udp = swarm.lines("source", 2, 60)
+        relayed = f"{link.split('?')[0]}?peer={urllib.parse.quote(udp.removeprefix('udp='))}"
+        self.assertTrue(link.endswith(f"?cache={cache.url}"), link)
+        token = ("--cache-token", swarm.path / "reader")
+        swarm.start("relay", "ppsp-peer", relayed, "--listen", "[::]:0")
+        swarm.viewer("viewer", link, *token)
+        swarm.wait_for_output("viewer", 1_000_000, 40)
+        before = swarm.figures("viewer")
+        self.assertEqual(before["from_source_bytes"], 0, before)
+        self.assertGreater(before["from_peers_bytes"], before["media_bytes"] * 0.5, before)
+        swarm.kill("relay")
+        swarm.wait_for_output("viewer", 2_000_000, 30)
+        alone = swarm.figures("viewer")
+        self.assertEqual((alone["stalls"], alone["continuity"]), (0, 1), alone)
+        self.assertGreater(alone["from_cache_bytes"] - before["from_cache_bytes"], 700_000, alone)
+        swarm.start("relay again", "ppsp-peer", relayed, "--listen", "[::]:0")
+        time.sleep(15)
+        back = swarm.figures("viewer")
+        time.sleep(6)
+        last = swarm.figures("viewer")
+        share = (last["from_peers_bytes"] - back["from_peers_bytes"]) / (last["media_bytes"] - back["media_bytes"])
+        print(f"from peers again: {share:.1%}, cause: {alone['last_rescue_cause']}")
+        self.assertGreaterEqual(share, 0.9)
+        figures = self.played("viewer", 1_500_000)
+        self.assertEqual((figures["stalls"], figures["continuity"]), (0, 1), figures)
+
+    def test_a_viewer_says_what_is_missing(self):
+        swarm = self.swarm
+        link = swarm.broadcast(swarm.tracker(), "--input", "testsrc:", "--video-kbps", 600)
+        for arguments, says in ((["--no-peers"], "without peers the link has to name a cache or a CDN"),
+                                (["--cache-token", swarm.path / "none"], "cannot read a token from")):
+            swarm.start("refused", "ppsp-peer", link, *arguments)
+            self.assertEqual(swarm.processes["refused"].wait(10), 1)
+            self.assertIn(says, (swarm.path / "refused.err").read_text())
+        empty, _ = start_nginx(swarm)
+        swarm.start("waits", "ppsp-peer", f"{link}?cdn=http://{empty}", "--no-peers", "--join-timeout", 2)
+        self.assertEqual(swarm.processes["waits"].wait(10), 1)
+        self.assertIn("the server named in the link does not have the channel within 2 s", (swarm.path / "waits.err").read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,246 @@
+#include "tests/support/virtual_swarm.hpp"
+
+#include <gtest/gtest.h>
+
+namespace ppsp::peer {
+namespace {
+
+using test::VirtualNode;
+using test::VirtualStorage;
+using test::VirtualSwarm;
+using namespace std::chrono_literals;
+
+VirtualStorage::Server server(StorageTier tier, std::uint32_t cost = 0)
+{
+    VirtualStorage::Server made;
+    made.about = {tier, cost};
+    return made;
+}
+
+NodeConfig without_peers()
+{
+    NodeConfig config;
+    config.neighbours_target = 0;
+    config.neighbours_max = 0;
+    return config;
+}
+
+/// A source that runs for five seconds, its servers, and who joins then.
+struct RescueTest : testing::Test {
+    VirtualNode& start_source(VirtualSwarm::SourceOptions options = {})
+    {
+        VirtualNode& source = swarm.add_source(options);
+        swarm.run_for(5s);
+        return source;
+    }
+    VirtualStorage::Server& add_server(StorageTier tier, std::uint32_t cost = 0)
+    {
+        // References stay good: there are few.
+        swarm.storage.servers.reserve(8);
+        swarm.storage.servers.push_back(server(tier, cost));
+        return swarm.storage.servers.back();
+    }
+    /// From now on no datagram reaches the node, nor leaves it.
+    void cut_off(VirtualNode& node)
+    {
+        swarm.meddle = [at = node.endpoint](Endpoint from, Endpoint to, ByteVector&) {
+            return from != at && to != at;
+        };
+    }
+    void expect_good(VirtualNode& node)
+    {
+        auto const figures = swarm.figures(node);
+        EXPECT_TRUE(swarm.output_is_exact(node));
+        EXPECT_EQ(figures.stalls, 0U) << figures.last_stall_cause;
+        EXPECT_GE(figures.continuity(), 0.999);
+        EXPECT_EQ(node.discontinuities, 0U);
+    }
+
+    VirtualSwarm swarm{1};
+};
+
+TEST_F(RescueTest, PlaysWithNoPeerAtAll)
+{
+    auto const& cdn = add_server(StorageTier::cdn);
+    start_source();
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt, 0, without_peers());
+    swarm.run_for(30s);
+    expect_good(viewer);
+    auto const figures = swarm.figures(viewer);
+    ASSERT_TRUE(figures.startup);
+    EXPECT_LE(*figures.startup, 500ms);
+    EXPECT_GE(figures.from_cdn_bytes, figures.media_bytes);
+    EXPECT_LE(figures.latency_p95, 2500ms);
+    // Little but the objects, and few questions too early.
+    EXPECT_LE(static_cast<double>(cdn.bytes), 1.1 * static_cast<double>(figures.from_cdn_bytes));
+    EXPECT_LE(cdn.not_found, 30U);
+    EXPECT_LE(cdn.requests, 120U);
+    EXPECT_EQ(figures.last_rescue_cause, "no neighbour is connected");
+}
+
+TEST_F(RescueTest, GoesOnWithoutAStallWhenAllPeersVanish)
+{
+    add_server(StorageTier::cache);
+    VirtualNode& source = start_source();
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
+    swarm.introduce(viewer, {source.endpoint});
+    swarm.run_for(30s);
+    auto const before = swarm.figures(viewer);
+    cut_off(viewer);
+    swarm.run_for(30s);
+    expect_good(viewer);
+    auto const after = swarm.figures(viewer);
+    EXPECT_GE(after.from_cache_bytes - before.from_cache_bytes, 28U * 20 * 16 * 1024);
+    // And back: the peers carry it again.
+    swarm.meddle = nullptr;
+    swarm.introduce(viewer, {source.endpoint});
+    swarm.run_for(15s);
+    auto const back = swarm.figures(viewer);
+    swarm.run_for(15s);
+    auto const last = swarm.figures(viewer);
+    auto const peers = static_cast<double>(last.from_source_bytes - back.from_source_bytes);
+    EXPECT_GE(peers, 0.9 * static_cast<double>(last.media_bytes - back.media_bytes));
+    expect_good(viewer);
+}
+
+TEST_F(RescueTest, CacheStaysQuietWhilePeersDeliver)
+{
+    auto const& cache = add_server(StorageTier::cache);
+    VirtualNode& source = start_source();
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
+    swarm.introduce(viewer, {source.endpoint});
+    swarm.run_for(5s);
+    std::uint64_t const joined = cache.bytes;
+    swarm.run_for(60s);
+    expect_good(viewer);
+    // Two indexes, and at most a unit in a thousand.
+    EXPECT_LE(cache.bytes - joined, 3U * 40'000 + 2U * 16 * 1024);
+}
+
+TEST_F(RescueTest, CarriesWhatTheUplinksLack)
+{
+    // 16 chunks in 50 ms are 2.6 Mbit/s; with headers 2.9 would be needed.
+    auto const& cache = add_server(StorageTier::cache);
+    VirtualSwarm::SourceOptions options;
+    options.uplink_bps = 2'400'000;
+    VirtualNode& source = start_source(options);
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
+    swarm.introduce(viewer, {source.endpoint});
+    swarm.run_for(20s);
+    auto const before = swarm.figures(viewer);
+    std::uint64_t const bytes_before = cache.bytes;
+    swarm.run_for(40s);
+    auto const figures = swarm.figures(viewer);
+    EXPECT_TRUE(swarm.output_is_exact(viewer));
+    EXPECT_EQ(figures.stalls, before.stalls) << figures.last_stall_cause;
+    auto const media = static_cast<double>(figures.media_bytes - before.media_bytes);
+    auto const storage = static_cast<double>(cache.bytes - bytes_before);
+    EXPECT_LE(storage / media, 0.35);
+    EXPECT_GE(storage / media, 0.1);
+}
+
+TEST_F(RescueTest, LiarsAreLeftForTheNextServer)
+{
+    auto& liar = add_server(StorageTier::cache);
+    auto& truncator = add_server(StorageTier::cache, 1);
+    auto& good = add_server(StorageTier::cdn);
+    liar.meddle = [](FetchWanted const& wanted, test::Answer& answer) {
+        if (!wanted.path.ends_with("/index") && !answer.body.empty()) {
+            answer.body.back() ^= 1;
+        }
+    };
+    truncator.meddle = [](FetchWanted const& wanted, test::Answer& answer) {
+        if (!wanted.path.ends_with("/index") && !answer.body.empty()) {
+            answer.body.pop_back();
+        }
+    };
+    start_source();
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt, 0, without_peers());
+    swarm.run_for(30s);
+    expect_good(viewer);
+    EXPECT_EQ(swarm.figures(viewer).from_cache_bytes, 0U);
+    EXPECT_GT(good.bytes, 0U);
+    EXPECT_LE(liar.requests, 20U);
+    EXPECT_LE(truncator.requests, 20U);
+}
+
+TEST_F(RescueTest, AStaleServerIsLeftForTheNextOne)
+{
+    auto& stale = add_server(StorageTier::cdn);
+    add_server(StorageTier::cdn, 1);
+    stale.publish_lag = 60s;
+    swarm.add_source({});
+    swarm.run_for(70s);
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt, 0, without_peers());
+    swarm.run_for(30s);
+    expect_good(viewer);
+    EXPECT_LE(stale.requests, 20U);
+}
+
+TEST_F(RescueTest, ADeadServerIsLeftForTheNextOne)
+{
+    auto& dead = add_server(StorageTier::cache);
+    add_server(StorageTier::cdn);
+    dead.alive = false;
+    start_source();
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt, 0, without_peers());
+    swarm.run_for(30s);
+    expect_good(viewer);
+    EXPECT_LE(*swarm.figures(viewer).startup, 1500ms);
+    EXPECT_LE(dead.requests, 20U);
+}
+
+TEST_F(RescueTest, ServersWithoutRangesDoAsWell)
+{
+    auto& cache = add_server(StorageTier::cache);
+    cache.knows_ranges = false;
+    VirtualSwarm::SourceOptions options;
+    options.uplink_bps = 2'400'000;
+    VirtualNode& source = start_source(options);
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
+    swarm.introduce(viewer, {source.endpoint});
+    swarm.run_for(30s);
+    EXPECT_TRUE(swarm.output_is_exact(viewer));
+    EXPECT_GT(swarm.figures(viewer).from_cache_bytes, 0U);
+}
+
+TEST_F(RescueTest, FollowsASourceThatPaused)
+{
+    auto const& cdn = add_server(StorageTier::cdn);
+    start_source();
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt, 0, without_peers());
+    swarm.run_for(10s);
+    swarm.pause_source();
+    std::uint64_t const requests = cdn.requests;
+    swarm.run_for(60s);
+    EXPECT_LE(cdn.requests - requests, 240U);
+    swarm.resume_source();
+    auto const before = swarm.figures(viewer);
+    swarm.run_for(10s);
+    EXPECT_GE(swarm.figures(viewer).media_bytes - before.media_bytes, 7U * 20 * 16 * 1024);
+}
+
+TEST_F(RescueTest, ManyViewersThatLoseTheirPeersAtOnceAskForWhatIsMissingOnly)
+{
+    auto const& cache = add_server(StorageTier::cache);
+    start_source();
+    std::vector<VirtualNode*> viewers;
+    for (int i = 0; i < 20; ++i) {
+        viewers.push_back(&swarm.add_viewer(std::nullopt));
+        swarm.introduce(*viewers.back());
+    }
+    swarm.run_for(20s);
+    std::uint64_t const bytes = cache.bytes;
+    swarm.meddle = [](Endpoint, Endpoint, ByteVector&) { return false; };
+    swarm.run_for(10s);
+    std::uint64_t missing = 0;
+    for (VirtualNode* const viewer : viewers) {
+        auto const figures = swarm.figures(*viewer);
+        EXPECT_EQ(figures.stalls, 0U) << figures.last_stall_cause;
+        missing += std::uint64_t{10} * 20 * 16 * 1024;
+    }
+    EXPECT_LE(static_cast<double>(cache.bytes - bytes), 1.2 * static_cast<double>(missing));
+}
+
+} // namespace
+} // namespace ppsp::peer

@@ -1,0 +1,153 @@
+#include "peer/content/unit_grid.hpp"
+#include "peer/storage/object_map.hpp"
+#include "peer/storage/storage_health.hpp"
+
+#include <gtest/gtest.h>
+
+namespace ppsp::peer {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t chunks_per_unit = 16;
+
+decade::LiveIndex index_of(UnitIndex first, std::vector<std::uint32_t> const& lengths)
+{
+    decade::LiveIndex index;
+    index.chunks_per_unit = chunks_per_unit;
+    for (std::uint32_t const units : lengths) {
+        std::array<std::uint8_t, 32> value{};
+        value[0] = static_cast<std::uint8_t>(first);
+        decade::IndexedObject object{
+            *decade::NiName::from_value(decade::NiAlgorithm::sha256, value),
+            UnitGrid{chunks_per_unit}.chunks(first, first + units - 1),
+            1,
+            0,
+            0,
+            {}};
+        index.objects.push_back(object);
+        first += units;
+    }
+    return index;
+}
+
+TimePoint at(Duration time)
+{
+    return TimePoint{time};
+}
+
+TEST(ObjectMap, ForetellsWhatFollowsTheIndex)
+{
+    ObjectMap map;
+    EXPECT_EQ(map.find(100), nullptr);
+    map.take(index_of(100, {10, 10, 4}));
+    EXPECT_EQ(map.newest(), 123U);
+    EXPECT_EQ(map.find(99), nullptr);
+    MappedObject const* const known = map.find(115);
+    ASSERT_NE(known, nullptr);
+    EXPECT_EQ(known->first, 110U);
+    EXPECT_TRUE(known->name && known->exists);
+    MappedObject const* const next = map.find(140);
+    ASSERT_NE(next, nullptr);
+    EXPECT_EQ(next->first, 134U);
+    EXPECT_EQ(next->units, 10U);
+    EXPECT_FALSE(next->name || next->exists);
+}
+
+TEST(ObjectMap, ForetellsNothingFarAway)
+{
+    ObjectMap map;
+    map.take(index_of(100, {10}));
+    EXPECT_NE(map.find(109 + ObjectMap::foretold_max * 10), nullptr);
+    EXPECT_EQ(map.find(110 + ObjectMap::foretold_max * 10), nullptr);
+    EXPECT_EQ(map.find(UnitIndex{1} << 60U), nullptr);
+}
+
+TEST(ObjectMap, KeepsItsLimitHoweverLongNoIndexComes)
+{
+    ObjectMap map;
+    map.take(index_of(0, std::vector<std::uint32_t>(decade::index_objects_max, 10)));
+    UnitIndex unit = map.newest();
+    for (std::size_t i = 0; i < 2 * ObjectMap::objects_max; ++i) {
+        MappedObject* const next = map.find(++unit);
+        ASSERT_NE(next, nullptr);
+        next->exists = true;
+        unit = next->last();
+    }
+    EXPECT_EQ(map.find(unit - 10 * ObjectMap::objects_max), nullptr);
+    EXPECT_NE(map.find(unit - 10 * (ObjectMap::objects_max - 1)), nullptr);
+}
+
+TEST(ObjectMap, ANewIndexCorrectsWhatWasForetoldAndKeepsHeads)
+{
+    ObjectMap map;
+    map.take(index_of(100, {10, 10}));
+    map.find(105)->head = {1, 2, 3};
+    ASSERT_NE(map.find(125), nullptr);
+    map.take(index_of(100, {10, 10, 5}));
+    EXPECT_EQ(map.find(105)->head.size(), 3U);
+    EXPECT_EQ(map.find(122)->units, 5U);
+    EXPECT_EQ(map.find(125)->first, 125U);
+}
+
+TEST(ObjectMap, WhatCameAfterTheIndexStays)
+{
+    ObjectMap map;
+    map.take(index_of(100, {10}));
+    map.find(115)->exists = true;
+    map.take(index_of(100, {10})); // of another server, that is behind
+    EXPECT_EQ(map.newest(), 119U);
+}
+
+TEST(ObjectMap, PartsOfUnitsAreNoObjects)
+{
+    auto index = index_of(100, {10});
+    index.objects[0].chunks.last = index.objects[0].chunks.last - 1;
+    ObjectMap map;
+    map.take(index);
+    EXPECT_TRUE(map.empty());
+}
+
+TEST(StorageHealth, LearnsDistanceAndRate)
+{
+    StorageHealth health;
+    for (int i = 0; i < 50; ++i) {
+        health.on_answer(20ms, 100);
+        health.on_answer(20ms + 50ms, 100'000); // 2 MB/s
+    }
+    EXPECT_NEAR(static_cast<double>(health.expected(100).count()), 20e3, 3e3);
+    EXPECT_NEAR(static_cast<double>(health.expected(200'000).count()), 120e3, 12e3);
+    EXPECT_LE(health.safe(100), 60ms);
+}
+
+TEST(StorageHealth, PausesLongerWithEveryFailureAndIsProvenByASuccess)
+{
+    StorageHealth health;
+    EXPECT_TRUE(health.usable(at(0s)));
+    health.on_failure(at(1s));
+    EXPECT_FALSE(health.usable(at(1400ms)));
+    EXPECT_TRUE(health.usable(at(1500ms)));
+    EXPECT_TRUE(health.on_probation());
+    health.on_failure(at(2s));
+    EXPECT_FALSE(health.usable(at(2900ms)));
+    for (int i = 0; i < 20; ++i) {
+        health.on_failure(at(10s));
+    }
+    EXPECT_TRUE(health.usable(at(20s)));
+    health.on_success();
+    EXPECT_FALSE(health.on_probation());
+}
+
+TEST(StorageHealth, LiesAreNotForgottenByASuccess)
+{
+    StorageHealth health;
+    health.on_lie(at(1s));
+    health.on_success();
+    EXPECT_FALSE(health.usable(at(60s)));
+    EXPECT_TRUE(health.usable(at(61s)));
+    health.on_lie(at(61s));
+    EXPECT_FALSE(health.usable(at(180s)));
+}
+
+} // namespace
+} // namespace ppsp::peer
