@@ -21,6 +21,8 @@ void World::drain(SimNode& node)
             send(node, datagram->to, std::move(datagram->bytes));
         } else if (auto* media = std::get_if<peer::MediaReady>(&*output)) {
             take_media(node, *media);
+        } else if (auto const* wanted = std::get_if<peer::FetchWanted>(&*output)) {
+            fetch(node, *wanted);
         } else {
             candidates_wanted = true;
         }
@@ -46,6 +48,28 @@ void World::take_media(SimNode& node, peer::MediaReady const& media)
     if (!stream_.matches(media.stream_position, media.bytes)) {
         node.polluted_bytes += media.bytes.size();
     }
+}
+
+/// HTTP without its packets: a round trip, then the body at the rate of the slowest link. It takes
+/// nothing from what datagrams have of the viewer's link.
+void World::fetch(SimNode& node, peer::FetchWanted const& wanted)
+{
+    auto [answer, took] = storage_.answer(now_, wanted);
+    took += 2 * node.plan.access_delay;
+    if (node.plan.downlink_bps > 0) {
+        took += Duration{static_cast<Duration::rep>(static_cast<double>(answer.body.size()) * 8e6 /
+                                                    static_cast<double>(node.plan.downlink_bps))};
+    }
+    if (took > wanted.timeout) {
+        answer = {};
+        took = wanted.timeout;
+    }
+    at(now_ + took, [this, number = node.plan.number, id = wanted.fetch, got = std::move(answer)] {
+        SimNode& asker = *nodes_[number];
+        if (asker.alive) {
+            handle(asker, peer::FetchFinished{swarm_, id, got.status, got.body});
+        }
+    });
 }
 
 SimNode* World::node_at(Endpoint const& endpoint)
@@ -99,9 +123,11 @@ void World::send(SimNode& from, Endpoint const& to, ByteVector bytes)
     }
     Endpoint const seen_from = outside(from, to);
     SimNode* const receiver = node_at(to);
-    bool const is_lost = receiver == nullptr || !receiver->alive || on_link > scenario_.mtu ||
-                         (scenario_.loss > 0 && link_rng_.chance(scenario_.loss)) ||
-                         from.burst.lost(link_rng_);
+    bool const is_dark =
+        now_ >= seconds(scenario_.blackout_from) && now_ < seconds(scenario_.blackout_until);
+    bool const is_lost =
+        is_dark || receiver == nullptr || !receiver->alive || on_link > scenario_.mtu ||
+        (scenario_.loss > 0 && link_rng_.chance(scenario_.loss)) || from.burst.lost(link_rng_);
     if (is_lost) {
         ++lost_;
         return;

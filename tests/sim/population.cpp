@@ -8,7 +8,6 @@
 namespace ppsp::sim {
 namespace {
 
-constexpr UnixMicros utc_at_zero = 1'790'000'000'000'000;
 /// Addresses that a joiner knows from an earlier visit when there is no tracker.
 constexpr std::size_t known_peers = 5;
 
@@ -106,6 +105,26 @@ NodePlan World::plan_node(std::size_t peer_class, std::string group)
     return plan;
 }
 
+/// Before the source, whose signer they listen to.
+void World::add_storage()
+{
+    storage_crypto_ = make_crypto_(crypto_);
+    peer::ObjectCollector objects{
+        {.chunk_size = scenario_.chunk_size, .chunks_per_unit = scenario_.chunks_per_unit},
+        swarm_,
+        scenario_.unit(),
+        *storage_crypto_.hasher};
+    storage_.begin(*signer_, std::move(objects));
+    for (std::uint32_t i = 0; i < scenario_.caches; ++i) {
+        test::VirtualStorage::Server server;
+        server.about.tier = scenario_.cdn ? peer::StorageTier::cdn : peer::StorageTier::cache;
+        server.latency = Scenario::ms(2 * scenario_.cache_delay_ms);
+        server.publish_lag = Scenario::ms(scenario_.publish_lag_ms);
+        server.uplink_bytes_per_second = scenario_.cache_mbps * 1e6 / 8;
+        storage_.servers.push_back(std::move(server));
+    }
+}
+
 void World::add_source()
 {
     NodePlan plan;
@@ -177,7 +196,10 @@ SimNode& World::join(NodePlan plan)
     node.tracker =
         std::make_unique<TrackerTalk>(swarm_hex_, number, node.endpoint, swarm.role,
                                       node.rng.fork("tracker"), !baseline_.ignores_uplinks);
-    handle(node, peer::JoinSwarm{swarm, is_source ? signer_.get() : nullptr});
+    for (auto const& server : storage_.servers) {
+        swarm.storage.push_back(server.about);
+    }
+    handle(node, peer::JoinSwarm{swarm, is_source ? &storage_.recorder() : nullptr});
     if (tracker_is_down()) {
         tell_known_peers(node);
     }

@@ -113,6 +113,7 @@ void add_figures(json::object& object, RunResult const& result)
     object["delay_over_log2n"] = rounded(result.delay_over_log2n);
     object["units_missing_ratio"] = rounded(result.units_missing_ratio);
     object["offload"] = rounded(result.offload);
+    object["storage_ratio"] = rounded(result.storage_ratio);
     object["duplicate_ratio"] = rounded(result.duplicate_ratio);
     object["wasted_ratio"] = rounded(result.wasted_ratio);
     object["overhead_ratio"] = rounded(result.overhead_ratio);

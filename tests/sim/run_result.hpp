@@ -108,6 +108,7 @@ struct RunResult {
     std::optional<double> delay_over_log2n;
     double units_missing_ratio = 0;
     double offload = 0;
+    double storage_ratio = 0; ///< bodies that caches and CDN sent / media
     double duplicate_ratio = 0;
     double wasted_ratio = 0; ///< bytes of wrong or never proven chunks / media, honest viewers
     double overhead_ratio = 0;

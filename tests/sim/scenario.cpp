@@ -1,5 +1,6 @@
 #include "tests/sim/scenario.hpp"
 
+#include "peer/storage/rescue.hpp"
 #include "tests/baselines/baselines.hpp"
 #include "tests/sim/polluter.hpp"
 
@@ -65,6 +66,13 @@ void fields(S& s, Visit&& visit)
     visit("polluters", s.polluters);
     visit("pollution", s.pollution);
     visit("pollution_rate", s.pollution_rate);
+    visit("blackout_from", s.blackout_from);
+    visit("blackout_until", s.blackout_until);
+    visit("caches", s.caches);
+    visit("cache_delay_ms", s.cache_delay_ms);
+    visit("cache_mbps", s.cache_mbps);
+    visit("publish_lag_ms", s.publish_lag_ms);
+    visit("cdn", s.cdn);
     visit("picker", s.picker);
     visit("latency_ms", s.latency_ms);
     visit("window_s", s.window_s);
@@ -257,6 +265,10 @@ Result<void, ScenarioError> check(Scenario const& s)
              Rule{pollution_of(s.pollution).has_value(),
                   "'pollution' takes bytes, haves, early, signatures, replay, each or mixed"},
              Rule{s.window_s >= 3 && s.window_s <= 600, "'window_s' takes 3 to 600"},
+             Rule{s.caches <= peer::Rescue::servers_max && s.cache_delay_ms >= 0 &&
+                      s.cache_mbps >= 0 && s.publish_lag_ms >= 0,
+                  "'caches' takes 0 to 32; 'cache_delay_ms', 'cache_mbps' and 'publish_lag_ms' are "
+                  "not negative"},
              Rule{s.regions >= 1 && s.regions <= 200, "'regions' takes 1 to 200"},
          }) {
         if (!rule.holds) {

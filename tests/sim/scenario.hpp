@@ -80,6 +80,15 @@ struct Scenario {
     double polluters = 0;            ///< share of peers that tamper with what they send
     std::string pollution = "mixed"; ///< how: bytes, haves, early, signatures, replay, each, mixed
     double pollution_rate = 1;       ///< share of their datagrams that are tampered with
+    double blackout_from = 0;        ///< s; no datagram arrives, but web servers answer
+    double blackout_until = 0;
+
+    // storage: web servers that hold what the source publishes
+    std::uint32_t caches = 0;
+    double cache_delay_ms = 20; ///< one way, beside the viewer's own
+    double cache_mbps = 0;      ///< uplink of each; 0 = no limit
+    double publish_lag_ms = 60; ///< from an object's last unit to its being there
+    bool cdn = false;           ///< they are the last resort, not caches
 
     // engine
     std::string picker = "substream";

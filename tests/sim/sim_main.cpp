@@ -110,6 +110,9 @@ void print(RunResult const& r, std::FILE* out)
                  r.duplicate_ratio * 100, r.overhead_ratio * 100, r.startup_ms.p50,
                  r.startup_ms.p95, r.startup_max_ms, r.never_started, r.live_latency_ms_p95,
                  r.stalls_per_viewer_minute);
+    if (r.scenario.caches > 0) {
+        std::fprintf(out, "storage %.2f %% of the media\n", r.storage_ratio * 100);
+    }
     for (auto const& [group, continuity] : r.group_continuity) {
         std::fprintf(out, "group %-10s continuity %.4f\n", group.c_str(), continuity);
     }

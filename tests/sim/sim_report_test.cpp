@@ -65,6 +65,7 @@ TEST(SimResultJson, has_the_keys_of_the_contract)
                             "delay_over_log2n",
                             "units_missing_ratio",
                             "offload",
+                            "storage_ratio",
                             "duplicate_ratio",
                             "wasted_ratio",
                             "overhead_ratio",

@@ -39,8 +39,16 @@ Percentiles percentiles(std::vector<double> values)
 }
 
 struct Delta {
-    std::uint64_t due, in_time, media, peers, source, duplicate, wire_in, stalls, bad, wasted;
+    std::uint64_t due, in_time, media, peers, source, storage, duplicate, wire_in, stalls, bad,
+        wasted;
 };
+
+/// Verified media, wherever it came from.
+std::uint64_t media_of(peer::SwarmStatistics const& figures)
+{
+    return figures.from_peers_bytes + figures.from_source_bytes + figures.from_cache_bytes +
+           figures.from_cdn_bytes;
+}
 
 Delta delta(Meter const& meter)
 {
@@ -48,9 +56,10 @@ Delta delta(Meter const& meter)
     auto const& b = meter.last();
     return {b.chunks_due - a.chunks_due,
             b.chunks_in_time - a.chunks_in_time,
-            b.from_peers_bytes + b.from_source_bytes - a.from_peers_bytes - a.from_source_bytes,
+            media_of(b) - media_of(a),
             b.from_peers_bytes - a.from_peers_bytes,
             b.from_source_bytes - a.from_source_bytes,
+            b.storage_bytes - a.storage_bytes,
             b.duplicate_bytes - a.duplicate_bytes,
             b.wire_bytes_in - a.wire_bytes_in,
             b.stalls - a.stalls,
@@ -168,6 +177,7 @@ void World::add_totals(RunResult& result) const
         sum.peers += mine.peers;
         sum.source += mine.source;
         sum.duplicate += mine.duplicate;
+        sum.storage += mine.storage;
         sum.wire_in += mine.wire_in;
         sum.stalls += mine.stalls;
         sum.wasted += mine.wasted;
@@ -200,6 +210,7 @@ void World::add_totals(RunResult& result) const
     result.delay_units_p99 = delays.percentile(0.99);
     result.units_missing_ratio = ratio(delays.missing(), delays.count());
     result.offload = ratio(sum.peers, sum.media);
+    result.storage_ratio = ratio(sum.storage, sum.media);
     result.duplicate_ratio = ratio(sum.duplicate, sum.media);
     result.wasted_ratio = ratio(sum.wasted, sum.media);
     result.overhead_ratio = sum.media == 0 ? 0 : ratio(sum.wire_in, sum.media) - 1;

@@ -66,6 +66,7 @@ World::World(Scenario const& scenario, CryptoMaker crypto)
       tracker_endpoint_(Endpoint::v4(0x13000001, 7846)), next_key_(origin_)
 {
     plan_population();
+    add_storage();
     add_source();
     plan_scripts();
 }
@@ -179,6 +180,11 @@ void World::cut_unit()
     }
     auto const cut = stream_.cut(now_, key);
     handle(*nodes_[0], peer::UnitCut{swarm_, stream_.payload(cut.unit), cut.random_access});
+    if (scenario_.caches > 0) {
+        Bytes const payload = stream_.payload(cut.unit);
+        storage_.on_unit(now_, utc_at_zero + now_.time_since_epoch().count(),
+                         {payload.begin(), payload.end()}, cut.random_access);
+    }
     at(now_ + scenario_.unit(), [this] { cut_unit(); });
 }
 

@@ -3,6 +3,7 @@
 #include "tests/baselines/baselines.hpp"
 #include "tests/sim/event_queue.hpp"
 #include "tests/sim/sim_node.hpp"
+#include "tests/support/virtual_storage.hpp"
 #include "tracker/api/service.hpp"
 
 #include <functional>
@@ -12,6 +13,8 @@ namespace ppsp::sim {
 /// Nodes are numbered through the addresses from here, each in a /24 of its own.
 inline constexpr std::uint32_t first_address = 0x14000001;
 inline constexpr std::uint32_t address_step = 256;
+
+inline constexpr UnixMicros utc_at_zero = 1'790'000'000'000'000;
 
 /// A network of real engines in virtual time. Everything that happens is one event in a total
 /// order, everything random comes from named forks of one seed: the same scenario and seed give the
@@ -45,6 +48,7 @@ private:
     void plan_scripts();
     [[nodiscard]] NodePlan plan_node(std::size_t peer_class, std::string group);
     void add_source();
+    void add_storage();
     SimNode& join(NodePlan plan);
     [[nodiscard]] std::unique_ptr<Polluter> make_polluter(SimNode const& node) const;
     void leave(SimNode& node, bool graceful);
@@ -64,6 +68,7 @@ private:
     [[nodiscard]] bool lets_in(SimNode& node, Flight const& flight);
     [[nodiscard]] SimNode* node_at(Endpoint const& endpoint);
     void take_media(SimNode& node, peer::MediaReady const& media);
+    void fetch(SimNode& node, peer::FetchWanted const& wanted);
 
     // world.cpp
     void handle(SimNode& node, peer::Input const& input);
@@ -114,6 +119,8 @@ private:
     std::unique_ptr<integrity::Signer> signer_;
     peer::SwarmId swarm_;
     std::string swarm_hex_;
+    Crypto storage_crypto_;
+    test::VirtualStorage storage_;
     tracker::Service tracker_;
     Endpoint tracker_endpoint_;
     TimePoint next_key_;

@@ -25,10 +25,20 @@ void VirtualStorage::on_unit(TimePoint now, UnixMicros utc, ByteVector payload, 
         return;
     }
     auto const swarm = signer_->swarm_id();
+    constexpr std::size_t kept = 200;
+    order_.push_back(decade::alias_path(swarm, object->entry.chunks));
+    order_.push_back(object->entry.name.path());
+    while (order_.size() > 2 * kept) {
+        files_.erase(order_.front());
+        order_.pop_front();
+    }
     files_[decade::alias_path(swarm, object->entry.chunks)] = {now, object->bytes};
     files_[object->entry.name.path()] = {now, std::move(object->bytes)};
     auto const text = to_text(objects_->index(utc), *signer_);
     indexes_.push_back({now, {text.begin(), text.end()}});
+    if (indexes_.size() > kept) {
+        indexes_.erase(indexes_.begin());
+    }
 }
 
 std::pair<Answer, Duration> VirtualStorage::answer(TimePoint now, peer::FetchWanted const& wanted)
@@ -64,10 +74,16 @@ std::pair<Answer, Duration> VirtualStorage::answer(TimePoint now, peer::FetchWan
         answer = {};
     }
     server.bytes += answer.body.size();
-    Duration const took =
-        server.latency +
-        Duration{static_cast<Duration::rep>(static_cast<double>(answer.body.size()) * 1e6 /
-                                            server.bytes_per_second)};
+    Duration took = server.latency +
+                    Duration{static_cast<Duration::rep>(static_cast<double>(answer.body.size()) *
+                                                        1e6 / server.bytes_per_second)};
+    if (server.uplink_bytes_per_second > 0) {
+        auto const busy =
+            static_cast<double>(answer.body.size()) * 1e6 / server.uplink_bytes_per_second;
+        server.busy_until =
+            std::max(server.busy_until, now) + Duration{static_cast<Duration::rep>(busy)};
+        took = std::max(took, server.busy_until - now + server.latency);
+    }
     return took <= wanted.timeout ? std::pair{std::move(answer), took}
                                   : std::pair{Answer{}, wanted.timeout};
 }

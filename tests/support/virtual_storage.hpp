@@ -4,6 +4,7 @@
 #include "peer/storage/munro_recorder.hpp"
 #include "peer/storage/object_collector.hpp"
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -22,7 +23,9 @@ public:
     struct Server {
         peer::StorageServer about;
         Duration latency = std::chrono::milliseconds{20}; ///< from asking to a short answer
-        double bytes_per_second = 20e6;
+        double bytes_per_second = 20e6;                   ///< of one answer
+        double uplink_bytes_per_second = 0;               ///< of all together; 0 = no limit
+        TimePoint busy_until{};
         Duration publish_lag = std::chrono::milliseconds{30};
         bool alive = true;
         bool knows_ranges = true;
@@ -40,7 +43,7 @@ public:
     [[nodiscard]] integrity::Signer& recorder() { return *recorder_; }
     /// The source signed a unit.
     void on_unit(TimePoint now, UnixMicros utc, ByteVector payload, bool random_access);
-    /// What the server sends, and when it is there.
+    /// What the server sends, and how long it takes.
     std::pair<Answer, Duration> answer(TimePoint now, peer::FetchWanted const& wanted);
 
 private:
@@ -52,7 +55,8 @@ private:
     std::unique_ptr<peer::MunroRecorder> recorder_;
     std::optional<peer::ObjectCollector> objects_;
     std::map<std::string, File> files_;
-    std::vector<File> indexes_; ///< oldest first
+    std::deque<std::string> order_; ///< of `files_`, oldest first
+    std::vector<File> indexes_;     ///< oldest first
 };
 
 } // namespace ppsp::test
