@@ -31,6 +31,7 @@ void Playout::advance(Inputs const& in, std::vector<PlayoutPiece>& pieces, Playo
     if (!begun_ || !in.clock.known()) {
         return;
     }
+    follow_clock(in);
     scan(in);
     if (state_ == State::searching) {
         try_start(in, news);
@@ -39,6 +40,18 @@ void Playout::advance(Inputs const& in, std::vector<PlayoutPiece>& pieces, Playo
         note_ready(in);
         play(in, pieces, news);
     }
+}
+
+/// A shorter way to the source was found, or the shortest one forgotten: what was the latency above
+/// the old one is another above the new one, for the same schedule. A joiner that began with old
+/// units would stall otherwise, as soon as it sees the first new one.
+void Playout::follow_clock(Inputs const& in)
+{
+    TimePoint const base = in.clock.local_time(in.utc_at_zero);
+    if (automatic_ && state_ == State::playing && clock_base_) {
+        latency_ = std::clamp(latency_ + (*clock_base_ - base), latency_min, latency_max);
+    }
+    clock_base_ = base;
 }
 
 UnitIndex Playout::first_wanted() const

@@ -97,6 +97,7 @@ private:
         TimePoint found;
     };
 
+    void follow_clock(Inputs const& in);
     void scan(Inputs const& in);
     void try_start(Inputs const& in, PlayoutNews& news);
     void start_at(Inputs const& in, Start const& start, PlayoutNews& news);
@@ -131,8 +132,9 @@ private:
     std::optional<TimePoint> stalled_since_;
     std::optional<TimePoint> deadline_;
 
-    UnixMicros last_signed_at_ = 0; ///< of the unit handed out last
-    UnitIndex next_ready_ = 0;      ///< first unit from `next_out_` on that is not whole
+    std::optional<TimePoint> clock_base_; ///< what the clock made of a fixed time at last
+    UnixMicros last_signed_at_ = 0;       ///< of the unit handed out last
+    UnitIndex next_ready_ = 0;            ///< first unit from `next_out_` on that is not whole
     ReadyLags ready_lags_;
     TimePoint quiet_since_{}; ///< nothing was late since then
     TimePoint lowered_{};

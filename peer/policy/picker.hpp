@@ -81,8 +81,11 @@ public:
     virtual void on_wrong(TimePoint now, PeerKey from, UnitIndex unit) = 0;
     /// The unit is whole.
     virtual void on_complete(TimePoint now, UnitIndex unit, PickerView const& view) = 0;
-    /// The unit is whole by what came from elsewhere than a neighbour.
+    /// The unit is fetched from elsewhere than a neighbour, or came from there: nobody else is to
+    /// be asked for it.
     virtual void on_rescued(TimePoint now, UnitIndex unit) = 0;
+    /// It did not come from there.
+    virtual void on_not_rescued(TimePoint now, UnitIndex unit) = 0;
     virtual void on_parent_gone(PeerKey parent) = 0;
     /// What to ask and to withdraw now.
     virtual void plan(TimePoint now, PickerView const& view, Plan& plan) = 0;

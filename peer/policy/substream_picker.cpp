@@ -179,6 +179,17 @@ void SubstreamPicker::on_rescued(TimePoint, UnitIndex unit)
     }
 }
 
+void SubstreamPicker::on_not_rescued(TimePoint now, UnitIndex unit)
+{
+    if (UnitState* const state = state_of(unit)) {
+        state->open = true;
+        state->parent.reset();
+        state->started = false;
+        state->check = now;
+        next_check_ = now;
+    }
+}
+
 void SubstreamPicker::on_parent_gone(PeerKey parent)
 {
     parents_.erase(parent);

@@ -103,6 +103,7 @@ public:
     void on_wrong(TimePoint now, PeerKey from, UnitIndex unit) override;
     void on_complete(TimePoint now, UnitIndex unit, PickerView const& view) override;
     void on_rescued(TimePoint now, UnitIndex unit) override;
+    void on_not_rescued(TimePoint now, UnitIndex unit) override;
     void on_parent_gone(PeerKey parent) override;
     void plan(TimePoint now, PickerView const& view, Plan& plan) override;
     [[nodiscard]] TimePoint deadline() const override { return next_check_; }

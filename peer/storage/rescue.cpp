@@ -4,6 +4,7 @@
 #include "protocol/wire/datagram.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <tuple>
 
 namespace ppsp::peer {
@@ -152,13 +153,17 @@ void Rescue::plan_units(TimePoint now, Situation const& situation,
             break; // what follows it is younger
         }
         std::vector<UnitIndex> wanted;
+        TimePoint earliest = TimePoint::max();
         for (UnitIndex each = std::max(unit, object->first); each <= object->last(); ++each) {
             auto const at = wanted_at(now, situation, *object, each);
-            if (at && *at <= now) {
+            earliest = std::min(earliest, at.value_or(earliest));
+            if (at && *at <= now + config_.together && !is_waiting(now, each)) {
                 wanted.push_back(each);
-            } else if (at) {
-                look_at(*at);
             }
+        }
+        if (earliest > now) {
+            wanted.clear();
+            look_at(earliest);
         }
         if (!wanted.empty()) {
             plan_object(now, situation, *object, wanted, fetches);
@@ -183,7 +188,6 @@ std::optional<TimePoint> Rescue::wanted_at(TimePoint now, Situation const& situa
         attempt != attempts_.end() && attempt->second.again > now) {
         return attempt->second.again;
     }
-    Rng draw{salt_ ^ unit};
     if (situation.alone || !situation.playing) {
         // All viewers of a server that wait for an object see it appear at the same time.
         constexpr std::int64_t spread_us = 30'000;
@@ -197,10 +201,13 @@ std::optional<TimePoint> Rescue::wanted_at(TimePoint now, Situation const& situa
     if (!due || !server) {
         return std::nullopt;
     }
+    // A late first sign makes nothing due later.
+    TimePoint const latest = std::min(*due, situation.units->expected(unit) + situation.latency);
     auto const needed = health_[*server].safe(unit_bytes());
     auto const spread =
         static_cast<std::int64_t>(static_cast<double>(needed.count()) * config_.jitter);
-    return *due - needed - config_.margin -
+    Rng draw{salt_ ^ unit};
+    return latest - needed - config_.margin -
            Duration{draw.between(0, std::max<std::int64_t>(spread, 1))};
 }
 
@@ -223,6 +230,18 @@ void Rescue::plan_object(TimePoint now, Situation const& situation, MappedObject
         begin(now, situation, fetch, path_of(object), fetches);
         return;
     }
+    std::vector<UnitIndex> unproven;
+    for (UnitIndex const unit : wanted) {
+        bool const proven = situation.store != nullptr && situation.store->find(unit) != nullptr;
+        if (!proven) {
+            unproven.push_back(unit);
+        } else if (!plan_chunks(now, situation, fetch, object, unit, fetches)) {
+            return;
+        }
+    }
+    if (unproven.empty()) {
+        return;
+    }
     bool const head_comes =
         !object.head.empty() ||
         std::any_of(under_way_.begin(), under_way_.end(), [&](auto const& each) {
@@ -238,11 +257,11 @@ void Rescue::plan_object(TimePoint now, Situation const& situation, MappedObject
             return;
         }
     }
-    for (auto unit = wanted.begin(); unit != wanted.end();) {
+    for (auto unit = unproven.begin(); unit != unproven.end();) {
         fetch.kind = Kind::part;
         fetch.first = *unit;
         fetch.last = *unit;
-        for (++unit; unit != wanted.end() && *unit == fetch.last + 1; ++unit) {
+        for (++unit; unit != unproven.end() && *unit == fetch.last + 1; ++unit) {
             fetch.last = *unit;
         }
         fetch.offset = head_bytes(object.units) + (fetch.first - object.first) * unit_bytes();
@@ -251,6 +270,23 @@ void Rescue::plan_object(TimePoint now, Situation const& situation, MappedObject
             return;
         }
     }
+}
+
+/// From the first to the last chunk that is missing: with those that are here they give the munro.
+bool Rescue::plan_chunks(TimePoint now, Situation const& situation, Fetch fetch,
+                         MappedObject const& object, UnitIndex unit,
+                         std::vector<FetchWanted>& fetches)
+{
+    ChunkMask const missing = situation.store->missing(unit);
+    auto const first = static_cast<std::uint64_t>(std::countr_zero(missing));
+    auto const end = static_cast<std::uint64_t>(std::bit_width(missing));
+    fetch.kind = Kind::chunks;
+    fetch.first = unit;
+    fetch.last = unit;
+    fetch.offset =
+        head_bytes(object.units) + (unit - object.first) * unit_bytes() + first * chunk_size_;
+    fetch.bytes = (end - first) * chunk_size_;
+    return begin(now, situation, fetch, path_of(object), fetches);
 }
 
 bool Rescue::begin(TimePoint now, Situation const& situation, Fetch fetch, std::string path,
@@ -284,12 +320,13 @@ bool Rescue::begin(TimePoint now, Situation const& situation, Fetch fetch, std::
         PPSP_ASSERT(object != nullptr);
         wanted.size_max = std::max<std::size_t>(object->bytes, object_bytes(*object)) + head_slack;
     }
-    if (fetch.kind == Kind::head || fetch.kind == Kind::part) {
+    if (fetch.kind != Kind::index && fetch.kind != Kind::whole) {
         wanted.range = {fetch.offset, fetch.offset + fetch.bytes - 1};
     }
     wanted.timeout = timeout;
     for (UnitIndex unit = fetch.first; unit <= fetch.last && fetch.kind != Kind::index; ++unit) {
         attempts_[unit].again = now + timeout + look_gap;
+        begun_.push_back(unit);
     }
     under_way_.emplace(wanted.fetch, fetch);
     fetches.push_back(std::move(wanted));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "peer/content/live_store.hpp"
 #include "peer/content/unit_grid.hpp"
 #include "peer/engine/io.hpp"
 #include "peer/policy/picker.hpp"
@@ -8,6 +9,7 @@
 #include "protocol/base/rng.hpp"
 
 #include <map>
+#include <utility>
 
 namespace ppsp::peer {
 
@@ -22,6 +24,8 @@ struct RescueConfig {
     /// Up to that share of the time needed a unit is asked for earlier, at random: viewers that
     /// lose the same peer do not ask in the same moment.
     double jitter = 0.25;
+    /// When a unit is asked for, the next ones are asked for with it that would follow so soon.
+    Duration together = std::chrono::milliseconds{60};
     /// The first guess how long after its last unit an object is with the server, and its bounds. A
     /// miss adds `publish_step`, a hit takes a tenth of it.
     Duration publish_lag = std::chrono::milliseconds{150};
@@ -65,16 +69,26 @@ public:
     /// What is to be known of the swarm.
     struct Situation {
         PickerView const* units = nullptr; ///< null until the first unit was seen
+        LiveStore const* store = nullptr;
         bool playing = false;
         bool alone = false;         ///< no neighbour brings anything
         bool peers_expected = true; ///< some may be found, or are there
         Duration unit_duration{};
+        Duration latency{}; ///< of the playout
     };
     struct FoundUnit {
         ChunkRange chunks;
         integrity::UnitTree tree;
         NtpTime signed_at{};
         Bytes signature; ///< verified
+        Bytes payload;
+        StorageTier tier{};
+        std::size_t server = 0;
+    };
+    /// Chunks of a unit whose munro is known; what they are is not verified.
+    struct FoundChunks {
+        UnitIndex unit = 0;
+        ChunkId first{};
         Bytes payload;
         StorageTier tier{};
         std::size_t server = 0;
@@ -89,8 +103,8 @@ public:
 
     /// What to fetch now.
     void plan(TimePoint now, Situation const& situation, std::vector<FetchWanted>& fetches);
-    /// Reads an answer; `take` gets the units that came whole and verified. The bytes of a
-    /// FoundUnit are valid during its call.
+    /// Reads an answer; `take` gets a FoundUnit for each unit that came whole and verified, or
+    /// FoundChunks. Their bytes are valid during its call.
     template <typename Take>
     void on_finished(TimePoint now, FetchFinished const& finished, Tools const& tools, Take&& take)
     {
@@ -98,11 +112,19 @@ public:
         for (auto const& unit : found_) {
             take(unit);
         }
+        if (chunks_) {
+            take(*chunks_);
+        }
         found_.clear();
+        chunks_.reset();
         kept_.clear();
     }
-    /// The unit's munro is not acceptable although signed: a replay, or another clock.
-    void on_unacceptable(TimePoint now, std::size_t server);
+    /// A unit's munro is not acceptable although signed (a replay, or another clock), or its chunks
+    /// do not give the munro.
+    void on_unacceptable(TimePoint now, UnitIndex unit, std::size_t server);
+    /// Units that are fetched since the last call, and those that did not come by it.
+    [[nodiscard]] std::vector<UnitIndex> take_begun() { return std::exchange(begun_, {}); }
+    [[nodiscard]] std::vector<UnitIndex> take_failed() { return std::exchange(failed_, {}); }
 
     [[nodiscard]] TimePoint deadline() const { return next_look_; }
     /// Where a joiner begins, from the newest index.
@@ -111,7 +133,13 @@ public:
     [[nodiscard]] Duration latency_floor(Duration unit_duration) const;
 
 private:
-    enum class Kind : std::uint8_t { index, head, whole, part };
+    enum class Kind : std::uint8_t {
+        index,
+        head,   ///< of an object
+        whole,  ///< object
+        part,   ///< some units of an object, to be proven by its head
+        chunks, ///< of one unit whose munro is known
+    };
     struct Fetch {
         Kind kind{};
         std::size_t server = 0;
@@ -139,6 +167,7 @@ private:
     void on_missing(TimePoint now, Fetch const& fetch);
     void on_head(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools);
     void on_whole(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools);
+    void on_chunks(Fetch const& fetch, Bytes body);
     void on_part(TimePoint now, Part part, Tools const& tools);
     [[nodiscard]] bool find_units(decade::ObjectHead const& head, Bytes bytes, std::uint64_t offset,
                                   std::size_t server, Tools const& tools);
@@ -158,6 +187,9 @@ private:
                std::vector<FetchWanted>& fetches);
     [[nodiscard]] std::optional<std::size_t> choose(TimePoint now, std::size_t bytes,
                                                     Situation const& situation) const;
+    [[nodiscard]] bool plan_chunks(TimePoint now, Situation const& situation, Fetch fetch,
+                                   MappedObject const& object, UnitIndex unit,
+                                   std::vector<FetchWanted>& fetches);
     [[nodiscard]] std::optional<std::size_t> to_probe(TimePoint now) const;
     [[nodiscard]] bool others_work(TimePoint now, std::size_t server) const;
     [[nodiscard]] TimePoint published(Situation const& situation, MappedObject const& object) const;
@@ -193,6 +225,9 @@ private:
     std::map<UnitIndex, Attempt> attempts_;
     std::vector<Part> parts_;
     std::vector<FoundUnit> found_;
+    std::optional<FoundChunks> chunks_;
+    std::vector<UnitIndex> begun_;
+    std::vector<UnitIndex> failed_;
     std::vector<ByteVector> kept_; ///< what `found_` points into besides the answer
     double budget_bytes_ = 4e6;    ///< until the rate is known
     TimePoint refilled_{};

@@ -36,7 +36,7 @@ void Rescue::digest(TimePoint now, FetchFinished const& finished, Tools const& t
         on_missing(now, fetch);
         return;
     }
-    bool const ranged = fetch.kind == Kind::head || fetch.kind == Kind::part;
+    bool const ranged = fetch.kind != Kind::index && fetch.kind != Kind::whole;
     if (finished.status != status_ok && !(ranged && finished.status == status_partial)) {
         health.on_failure(now);
         retry(now, fetch);
@@ -50,6 +50,8 @@ void Rescue::digest(TimePoint now, FetchFinished const& finished, Tools const& t
         lie(now, fetch);
     } else if (fetch.kind == Kind::head) {
         on_head(now, fetch, finished.body, tools);
+    } else if (fetch.kind == Kind::chunks) {
+        on_chunks(fetch, finished.body);
     } else {
         Part part{
             fetch.object, fetch.offset, {finished.body.begin(), finished.body.end()}, fetch.server};
@@ -109,6 +111,7 @@ void Rescue::on_missing(TimePoint now, Fetch const& fetch)
             now + std::min(config_.missing_retry_max,
                            config_.missing_retry * (1 << std::min(attempt.misses, doublings_max)));
         attempt.misses += 1;
+        failed_.push_back(unit);
         misses = std::max(misses, attempt.misses);
     }
     if (object != nullptr && !object->exists && misses == 1) {
@@ -164,6 +167,19 @@ void Rescue::on_head(TimePoint now, Fetch const& fetch, Bytes body, Tools const&
     }
 }
 
+void Rescue::on_chunks(Fetch const& fetch, Bytes body)
+{
+    MappedObject* const object = map_.find(fetch.object);
+    if (object == nullptr) {
+        return;
+    }
+    std::uint64_t const chunk = (fetch.offset - head_bytes(object->units)) / chunk_size_;
+    UnitGrid const grid{map_.chunks_per_unit()};
+    chunks_ = FoundChunks{fetch.first, grid.first_chunk(object->first) + chunk, body,
+                          servers_[fetch.server].tier, fetch.server};
+    prove(*object, fetch);
+}
+
 void Rescue::on_part(TimePoint now, Part part, Tools const& tools)
 {
     MappedObject* const object = map_.find(part.object);
@@ -188,13 +204,18 @@ void Rescue::read_part(TimePoint now, MappedObject& object, Part const& part, To
     fetch.object = part.object;
     fetch.first = object.first + (part.offset - head_bytes(object.units)) / unit_bytes();
     fetch.last = fetch.first + part.bytes.size() / unit_bytes() - 1;
+    if (!object.head_proven && object.head_server != part.server) {
+        // If they do not fit, nobody could say who lied.
+        object.head.clear();
+        retry(now, fetch);
+        return;
+    }
     kept_.push_back(object.head);
     auto const head = decade::read_head(kept_.back());
     kept_.push_back(part.bytes);
     if (!head || !find_units(*head, kept_.back(), part.offset, part.server, tools)) {
         if (!object.head_proven) {
             object.head.clear();
-            health_[object.head_server].on_lie(now);
         }
         lie(now, fetch);
         return;
@@ -270,9 +291,11 @@ void Rescue::read_index_again(TimePoint now, Fetch const& fetch)
     }
 }
 
-void Rescue::on_unacceptable(TimePoint now, std::size_t server)
+void Rescue::on_unacceptable(TimePoint now, UnitIndex unit, std::size_t server)
 {
     health_[server].on_lie(now);
+    attempts_[unit].again = now;
+    failed_.push_back(unit);
 }
 
 void Rescue::lie(TimePoint now, Fetch const& fetch)
@@ -290,6 +313,7 @@ void Rescue::retry(TimePoint at, Fetch const& fetch)
     }
     for (UnitIndex unit = fetch.first; unit <= fetch.last; ++unit) {
         attempts_[unit].again = at;
+        failed_.push_back(unit);
     }
 }
 

@@ -20,21 +20,48 @@ bool Swarm::is_alone(TimePoint now) const
     return open_count() == 0 || now - fed_at_ > starved_max;
 }
 
+Rescue::Situation Swarm::situation(TimePoint now) const
+{
+    bool const has_begun = store_ && units_proven_ && playout_.begun();
+    Rescue::Situation result;
+    result.units = has_begun ? this : nullptr;
+    result.store = has_begun ? &*store_ : nullptr;
+    result.playing = playout_.playing();
+    result.alone = is_alone(now);
+    result.peers_expected = services_.config.neighbours_target > 0;
+    result.unit_duration = clock_.unit_duration().value_or(config_.unit_duration);
+    result.latency = playout_.latency();
+    return result;
+}
+
 void Swarm::rescue(TimePoint now)
 {
-    Rescue::Situation situation;
-    situation.units = store_ && units_proven_ && playout_.begun() ? this : nullptr;
-    situation.playing = playout_.playing();
-    situation.alone = is_alone(now);
-    situation.peers_expected = services_.config.neighbours_target > 0;
-    situation.unit_duration = clock_.unit_duration().value_or(config_.unit_duration);
+    Rescue::Situation const state = situation(now);
     std::vector<FetchWanted> fetches;
-    rescue_->plan(now, situation, fetches);
-    if (!fetches.empty() && situation.units != nullptr) {
+    rescue_->plan(now, state, fetches);
+    if (!fetches.empty() && state.units != nullptr) {
         figures_.last_rescue_cause = rescue_cause(now);
     }
     for (FetchWanted& wanted : fetches) {
         services_.outbox.push(std::move(wanted));
+    }
+    tell_picker(now);
+}
+
+/// What is fetched from storage is not asked of peers any more, unless it does not come.
+void Swarm::tell_picker(TimePoint now)
+{
+    for (UnitIndex const unit : rescue_->take_begun()) {
+        picker_->on_rescued(now, unit);
+        if (store_ && !store_->complete(unit)) {
+            withdraw_rest(now, unit);
+        }
+    }
+    for (UnitIndex const unit : rescue_->take_failed()) {
+        if (store_ && units_proven_ && !store_->complete(unit)) {
+            picker_->on_not_rescued(now, unit);
+            fetch_wanted_ = true;
+        }
     }
 }
 
@@ -45,12 +72,13 @@ void Swarm::on_fetched(TimePoint now, FetchFinished const& finished)
     }
     figures_.storage_bytes += finished.body.size();
     Rescue::Tools const tools{services_.ports.hasher, services_.ports.checker, utc(now)};
-    rescue_->on_finished(now, finished, tools, [&](Rescue::FoundUnit const& found) {
+    rescue_->on_finished(now, finished, tools, [&](auto const& found) {
         if (!playout_.begun()) {
             random_access_hint_ = rescue_->random_access();
         }
-        store_unit(now, found);
+        store_found(now, found);
     });
+    tell_picker(now);
     playout_.set_latency_floor(
         rescue_->latency_floor(clock_.unit_duration().value_or(config_.unit_duration)));
 }
@@ -68,7 +96,8 @@ StoredUnit* Swarm::open_found(TimePoint now, Rescue::FoundUnit const& found)
     bool const good =
         verdict == integrity::MunroVerdict::acceptable || verdict == integrity::MunroVerdict::known;
     if (!good) {
-        rescue_->on_unacceptable(now, found.server);
+        UnitGrid const grid{static_cast<std::uint32_t>(found.chunks.count())};
+        rescue_->on_unacceptable(now, grid.unit_of(found.chunks.first), found.server);
         return nullptr;
     }
     auto const chunks_per_unit = static_cast<std::uint32_t>(found.chunks.count());
@@ -92,32 +121,65 @@ StoredUnit* Swarm::open_found(TimePoint now, Rescue::FoundUnit const& found)
     return stored;
 }
 
-void Swarm::store_unit(TimePoint now, Rescue::FoundUnit const& found)
+void Swarm::store_found(TimePoint now, Rescue::FoundUnit const& found)
 {
-    StoredUnit* const stored = open_found(now, found);
-    if (stored == nullptr) {
+    if (StoredUnit* const stored = open_found(now, found)) {
+        auto const missing =
+            static_cast<std::uint64_t>(std::popcount(store_->missing(stored->index)));
+        figures_.duplicate_bytes += found.payload.size() - missing * config_.chunk_size;
+        keep_found(now, *stored, found.payload, found.tier);
+    }
+}
+
+/// Missing chunks of a unit whose munro is known: with those that are here they are a whole unit.
+void Swarm::store_found(TimePoint now, Rescue::FoundChunks const& found)
+{
+    StoredUnit* const stored = store_ ? store_->find(found.unit) : nullptr;
+    if (stored == nullptr || store_->complete(found.unit)) {
+        figures_.duplicate_bytes += found.payload.size();
         return;
     }
-    UnitIndex const unit = stored->index;
+    UnitGrid const& grid = store_->grid();
+    std::size_t const size = config_.chunk_size;
+    ByteVector whole(stored->payload.begin(), stored->payload.end());
+    auto const at = (to_number(found.first) - to_number(grid.first_chunk(found.unit))) * size;
+    std::copy(found.payload.begin(), found.payload.end(),
+              whole.begin() + static_cast<std::ptrdiff_t>(at));
+    auto tree = integrity::UnitTree::build(services_.ports.hasher, grid.first_chunk(found.unit),
+                                           grid.chunks_per_unit(), config_.chunk_size, whole);
+    if (tree.munro() != stored->tree.munro()) {
+        figures_.bad_chunks += 1;
+        figures_.wasted_bytes += found.payload.size();
+        rescue_->on_unacceptable(now, found.unit, found.server);
+        return;
+    }
+    stored->tree = std::move(tree);
+    auto const held = static_cast<std::uint64_t>(std::popcount(stored->have)) * size;
+    figures_.duplicate_bytes += found.payload.size() + held - whole.size();
+    keep_found(now, *stored, whole, found.tier);
+}
+
+/// The unit is whole by a verified payload.
+void Swarm::keep_found(TimePoint now, StoredUnit& stored, Bytes payload, StorageTier tier)
+{
+    UnitIndex const unit = stored.index;
     ChunkMask const missing = store_->missing(unit);
-    std::uint64_t const size = config_.chunk_size;
-    auto const count = static_cast<std::uint64_t>(std::popcount(missing));
-    std::uint64_t const useful = size * count;
-    (found.tier == StorageTier::cache ? figures_.from_cache_bytes : figures_.from_cdn_bytes) +=
-        useful;
-    figures_.duplicate_bytes += found.payload.size() - useful;
     if (missing == 0) {
         return;
     }
-    for (ChunkId chunk = found.chunks.first; chunk <= found.chunks.last; chunk = chunk + 1) {
+    std::uint64_t const size = config_.chunk_size;
+    (tier == StorageTier::cache ? figures_.from_cache_bytes : figures_.from_cdn_bytes) +=
+        size * static_cast<std::uint64_t>(std::popcount(missing));
+    ChunkRange const chunks = store_->grid().chunks(unit);
+    for (ChunkId chunk = chunks.first; chunk <= chunks.last; chunk = chunk + 1) {
         if ((missing & store_->grid().bit(chunk)) != 0) {
-            std::uint64_t const offset = (to_number(chunk) - to_number(found.chunks.first)) * size;
-            store_->put(*stored, chunk, found.payload.subspan(offset, size));
+            std::uint64_t const offset = (to_number(chunk) - to_number(chunks.first)) * size;
+            store_->put(stored, chunk, payload.subspan(offset, size));
             offer_chunk(now, chunk);
         }
     }
     figures_.rescued_units += 1;
-    emit(now, UnitRescued{unit, found.tier});
+    emit(now, UnitRescued{unit, tier});
     emit(now, UnitCompleted{unit});
     picker_->on_rescued(now, unit);
     withdraw_rest(now, unit);

@@ -141,9 +141,13 @@ private:
 
     // storage.cpp
     void rescue(TimePoint now);
-    void store_unit(TimePoint now, Rescue::FoundUnit const& found);
+    void store_found(TimePoint now, Rescue::FoundUnit const& found);
+    void store_found(TimePoint now, Rescue::FoundChunks const& found);
+    void keep_found(TimePoint now, StoredUnit& stored, Bytes payload, StorageTier tier);
+    void tell_picker(TimePoint now);
     StoredUnit* open_found(TimePoint now, Rescue::FoundUnit const& found);
     [[nodiscard]] bool is_alone(TimePoint now) const;
+    [[nodiscard]] Rescue::Situation situation(TimePoint now) const;
     [[nodiscard]] std::string rescue_cause(TimePoint now) const;
 
     // serve.cpp

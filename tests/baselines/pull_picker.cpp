@@ -61,6 +61,11 @@ void PullPicker::on_rescued(TimePoint now, UnitIndex)
     next_plan_ = std::min(next_plan_, std::max(now, planned_ + config_.plan_gap));
 }
 
+void PullPicker::on_not_rescued(TimePoint now, UnitIndex unit)
+{
+    on_rescued(now, unit);
+}
+
 void PullPicker::on_parent_gone(PeerKey parent)
 {
     for (auto& [group, flight] : flights_) {

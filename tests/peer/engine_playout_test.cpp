@@ -22,7 +22,8 @@ TimePoint at(Duration time)
 /// A stream with a key frame every 20 units whose units arrive 10 ms after they were signed.
 class PlayoutTest : public ::testing::Test {
 protected:
-    void signed_unit(UnitIndex unit, bool whole = true)
+    /// `way` is how long it took.
+    void signed_unit(UnitIndex unit, bool whole = true, Duration way = 10ms)
     {
         while (media_.size() <= unit) {
             bool random_access = false;
@@ -32,7 +33,7 @@ protected:
                                                chunk_size, media_[unit]);
         UnixMicros const signed_at = utc_at_zero + Duration{unit_time * unit}.count();
         StoredUnit* const stored = store_.open(unit, std::move(tree), to_ntp(signed_at), {});
-        clock_.on_munro(at(unit_time * unit + 10ms), unit, signed_at);
+        clock_.on_munro(at(unit_time * unit + way), unit, signed_at);
         if (whole) {
             store_.put_all(*stored, media_[unit]);
         }
@@ -217,6 +218,37 @@ TEST_F(PlayoutTest, automatic_latency_stays_above_what_the_latest_unit_needs)
     }
     EXPECT_EQ(stalls_, 0);
     EXPECT_GE(playout_.latency(), unit_time * late + 200ms);
+}
+
+TEST_F(PlayoutTest, a_shorter_way_does_not_make_a_joiner_late)
+{
+    playout_ = make(std::nullopt);
+    playout_.begin(0);
+    // From storage units are half a second old.
+    for (UnitIndex unit = 0; unit <= 20; ++unit) {
+        signed_unit(unit, true, 600ms);
+        advance(unit_time * unit + 600ms);
+    }
+    Duration const before = playout_.latency();
+    auto const due = playout_.due(20, store_, clock_, utc_at_zero, std::nullopt);
+    signed_unit(40); // the first one of a peer
+    advance(unit_time * 32 + 10ms);
+    EXPECT_EQ(playout_.latency(), before + 590ms);
+    EXPECT_EQ(playout_.due(20, store_, clock_, utc_at_zero, std::nullopt), due);
+    EXPECT_EQ(stalls_, 0);
+}
+
+TEST_F(PlayoutTest, automatic_latency_stays_above_its_floor)
+{
+    playout_ = make(std::nullopt);
+    playout_.set_latency_floor(900ms);
+    EXPECT_EQ(playout_.latency(), 900ms);
+    playout_.begin(0);
+    play(0, 1000);
+    EXPECT_EQ(playout_.latency(), 900ms);
+    playout_.set_latency_floor(600ms);
+    play(1001, 1200);
+    EXPECT_EQ(playout_.latency(), 600ms);
 }
 
 TEST(ReadyLagsTest, tells_the_largest_of_the_last_seconds)

@@ -164,6 +164,52 @@ TEST_F(RescueTest, LiarsAreLeftForTheNextServer)
     EXPECT_LE(truncator.requests, 20U);
 }
 
+TEST_F(RescueTest, AServerThatLiesAboutASingleChunkGetsNothingIn)
+{
+    auto& liar = add_server(StorageTier::cache);
+    auto& good = add_server(StorageTier::cdn);
+    std::uint64_t lies = 0;
+    liar.meddle = [&](FetchWanted const& wanted, test::Answer& answer) {
+        if (wanted.range && answer.status == 206) {
+            answer.body.front() ^= 1;
+            ++lies;
+        }
+    };
+    VirtualSwarm::SourceOptions options;
+    options.uplink_bps = 2'400'000;
+    VirtualNode& source = start_source(options);
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
+    swarm.introduce(viewer, {source.endpoint});
+    swarm.run_for(60s);
+    EXPECT_TRUE(swarm.output_is_exact(viewer));
+    auto const figures = swarm.figures(viewer);
+    EXPECT_EQ(figures.stalls, 0U) << figures.last_stall_cause;
+    EXPECT_GT(lies, 0U);
+    EXPECT_GT(figures.from_cdn_bytes, 0U);
+    EXPECT_LE(good.requests, 1500U);
+}
+
+TEST_F(RescueTest, FetchesOnlyTheChunksThatAreMissing)
+{
+    auto const& cache = add_server(StorageTier::cache);
+    VirtualNode& source = start_source();
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
+    swarm.introduce(viewer, {source.endpoint});
+    swarm.run_for(10s);
+    std::uint64_t const bytes = cache.bytes;
+    // The end of every second's first unit never comes from the source.
+    swarm.meddle = [this, at = viewer.endpoint](Endpoint, Endpoint to, ByteVector& datagram) {
+        bool const is_data = datagram.size() > 1000;
+        auto const into_second = swarm.now().time_since_epoch() % Duration{1s};
+        return to != at || !is_data || into_second > 22ms;
+    };
+    swarm.run_for(10s);
+    auto const figures = swarm.figures(viewer);
+    expect_good(viewer);
+    EXPECT_GT(figures.rescued_units, 0U);
+    EXPECT_LE(cache.bytes - bytes, 40'000 + figures.rescued_units * 16 * 1024);
+}
+
 TEST_F(RescueTest, AStaleServerIsLeftForTheNextOne)
 {
     auto& stale = add_server(StorageTier::cdn);

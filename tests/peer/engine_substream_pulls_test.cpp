@@ -18,6 +18,21 @@ TEST_F(SubstreamPickerTest, an_overdue_unit_is_pulled_from_who_has_it)
     EXPECT_EQ(picker_.asked(unit_0), right_);
 }
 
+TEST_F(SubstreamPickerTest,
+       a_unit_that_storage_is_asked_for_is_asked_of_nobody_until_it_does_not_come)
+{
+    subscribe_to_left();
+    feed(left_, unit_0, unit_0 + 7);
+    Duration const late = when(unit_0 + 8) + 1s;
+    announce(late, right_, unit_0 + 8);
+    picker_.on_rescued(at(late), unit_0 + 8);
+    for (Duration now = late; now < late + 2s; now += 20ms) {
+        EXPECT_EQ(asked_of(plan(now), unit_0 + 8), std::nullopt);
+    }
+    picker_.on_not_rescued(at(late + 2s), unit_0 + 8);
+    EXPECT_EQ(asked_of(plan(late + 2s), unit_0 + 8), right_);
+}
+
 TEST_F(SubstreamPickerTest, of_parent_and_holder_only_the_first_goes_on)
 {
     subscribe_to_left();
