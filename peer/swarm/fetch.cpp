@@ -194,7 +194,8 @@ void Swarm::probe_jump(TimePoint now)
     auto const newest = store_->newest();
     if (!newest || jump.unit > *newest) {
         // Not remembered as asked: whoever lies about new units could fill that table.
-        if (Channel* const channel = channel_of(jump.peer)) {
+        Channel* const channel = channel_of(jump.peer);
+        if (channel != nullptr && !channel->chokes_us) { // PP-3.9-a
             channel->control.requests.push_back(single(store_->grid().first_chunk(jump.unit)));
             touch(*channel);
         }
