@@ -199,6 +199,7 @@ void Swarm::on_handshake(TimePoint now, Channel& channel, wire::Handshake const&
     auto const profile = check_handshake(metadata_, handshake.options, false);
     if (!profile) {
         channel.peer_id = handshake.source;
+        choice_.on_failed(now, channel.endpoint); // it will not fit in a moment either
         close(now, channel, "handshake does not fit the swarm", true);
         return;
     }
