@@ -179,6 +179,7 @@ void Swarm::on_initiation(TimePoint now, Endpoint const& from, wire::Handshake c
     channel.state = ChannelState::half_open;
     channel.choked_by_us = !uploads();
     figures_.wire_bytes_in += datagram.size();
+    request_budget_ = requested_chunks_per_datagram_max;
     // What may ride in datagram 1 is minor: HAVE and REQUEST (§3.1.1).
     for (auto message = reader.next(); message && *message; message = reader.next()) {
         on_message(now, channel, **message);
@@ -238,6 +239,9 @@ void Swarm::opened(TimePoint now, Channel& channel)
         for (ChunkRange const& range : held.last(std::min<std::size_t>(held.size(), 16))) {
             channel.control.haves.push_back(range);
         }
+    }
+    if (channel.requests.has_ready()) {
+        note_sending(channel); // it asked in datagram 1
     }
     ask_pex(now, channel);
     // Datagram 3 goes at once, so that the other side has no half-open state (PP-12.1.2-a).

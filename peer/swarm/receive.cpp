@@ -20,8 +20,6 @@ constexpr Duration early_max = 1s;
 constexpr Duration sign_early_max = 300ms;
 /// A stream whose newest unit is not older than that has no gap to jump over.
 constexpr Duration stream_runs = 500ms;
-/// Held chunks that one datagram can ask for: half a minute at 1 Mbit/s. Bounds its cost.
-constexpr std::uint32_t requested_chunks_per_datagram_max = 4096;
 
 } // namespace
 

@@ -264,8 +264,10 @@ private:
     std::uint32_t places_limit_ = UploadSlots::places_max; ///< by what waits to be sent
     TimePoint next_relax_{};
     std::optional<TimePoint> backlog_since_; ///< new units wait too long ever since
-    std::uint32_t request_budget_ = 0;       ///< chunks that the datagram in hand may still ask for
-    double newcomer_chunks_ = 0;             ///< that may go to newcomers like new units
+    /// Held chunks that one datagram can ask for: half a minute at 1 Mbit/s. Bounds its cost.
+    static constexpr std::uint32_t requested_chunks_per_datagram_max = 4096;
+    std::uint32_t request_budget_ = 0; ///< chunks that the datagram in hand may still ask for
+    double newcomer_chunks_ = 0;       ///< that may go to newcomers like new units
     TimePoint newcomer_refilled_{};
     std::deque<Spreading> spreading_; ///< newest last
     std::vector<Channel*> sending_;   ///< have something to send
