@@ -3,6 +3,12 @@
 #include "protocol/base/assert.hpp"
 
 namespace ppsp::peer {
+namespace {
+
+/// No control message is longer.
+constexpr std::size_t control_size_max = 64;
+
+} // namespace
 
 bool supported_by(Channel const& channel, wire::MessageType type)
 {
@@ -13,13 +19,13 @@ void DatagramBuilder::control(Channel& channel, std::vector<ByteVector>& out) co
 {
     std::vector<wire::Message> const messages = waiting(channel);
     wire::DatagramWriter writer(channel.peer_id, format_, size_max_);
-    add_tune_in(channel, writer);
+    add_tune_in(channel, writer, control_size_max);
     for (wire::Message const& message : messages) {
         if (!supported_by(channel, wire::type_of(message)) || writer.add(message)) {
             continue;
         }
         out.push_back(writer.take());
-        writer = wire::DatagramWriter(channel.peer_id, format_, size_max_);
+        add_tune_in(channel, writer, control_size_max);
         PPSP_ASSERT(writer.add(message));
     }
     if (writer.has_messages()) {
@@ -36,18 +42,21 @@ void DatagramBuilder::data(Channel& channel, ChunkId chunk, UnixMicros utc_now,
     auto const known = [&](ChunkRange range) {
         return channel.hashes.knows_some_of(channel.has, range);
     };
+    auto const uncles = unit->tree.uncles(chunk, known);
+    std::size_t const proof_size = munro_size() + uncles.size() * node_size();
     wire::DatagramWriter writer(channel.peer_id, format_, size_max_);
-    if (!known(grid.chunks(unit->index))) {
+    bool const is_in = add_tune_in(channel, writer, proof_size) && store_->newest() == unit->index;
+    if (!is_in && !known(grid.chunks(unit->index))) {
         add_munro(writer, *unit);
     }
-    for (integrity::NodeHash const& uncle : unit->tree.uncles(chunk, known)) {
+    for (integrity::NodeHash const& uncle : uncles) {
         PPSP_ASSERT(writer.add(wire::Integrity{uncle.chunks, uncle.hash.bytes()}));
     }
     wire::Message const data{wire::Data{single(chunk), utc_now, store_->chunk(chunk)}};
     std::size_t const data_size = wire::encoded_size(data, format_);
     if (writer.room() < data_size) {
         out.push_back(writer.take());
-        writer = wire::DatagramWriter(channel.peer_id, format_, size_max_);
+        add_tune_in(channel, writer, data_size);
     }
     if (!channel.acks.empty() && store_ != nullptr &&
         supported_by(channel, wire::MessageType::ack)) {
@@ -73,16 +82,29 @@ void DatagramBuilder::add_munro(wire::DatagramWriter& writer, StoredUnit const& 
     PPSP_ASSERT(writer.add(wire::SignedIntegrity{chunks, unit.signed_at, unit.signature}));
 }
 
-void DatagramBuilder::add_tune_in(Channel& channel, wire::DatagramWriter& writer) const
+/// The newest munro, where `rest` bytes still find room beside it; whether it was added.
+bool DatagramBuilder::add_tune_in(Channel const& channel, wire::DatagramWriter& writer,
+                                  std::size_t rest) const
 {
-    if (!channel.needs_munro || store_ == nullptr || !channel.is_open() ||
-        !supported_by(channel, wire::MessageType::signed_integrity)) {
-        return;
+    if (!channel.needs_munro || store_ == nullptr || !store_->newest() || !channel.is_open() ||
+        !supported_by(channel, wire::MessageType::signed_integrity) ||
+        writer.room() < munro_size() + rest) {
+        return false;
     }
-    auto const newest = store_->newest();
-    if (newest) {
-        add_munro(writer, *store_->find(*newest));
-    }
+    add_munro(writer, *store_->find(*store_->newest()));
+    return true;
+}
+
+std::size_t DatagramBuilder::node_size() const
+{
+    return 1 + wire::spec_size(format_.addressing) + format_.hash_size;
+}
+
+/// INTEGRITY and SIGNED_INTEGRITY.
+std::size_t DatagramBuilder::munro_size() const
+{
+    return node_size() + 1 + wire::spec_size(format_.addressing) + sizeof(NtpTime) +
+           format_.signature_size;
 }
 
 std::vector<wire::Message> DatagramBuilder::waiting(Channel& channel) const

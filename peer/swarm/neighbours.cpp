@@ -245,6 +245,15 @@ void Swarm::opened(TimePoint now, Channel& channel)
     }
     ask_pex(now, channel);
     // Datagram 3 goes at once, so that the other side has no half-open state (PP-12.1.2-a).
+    show_life(now, channel);
+    fetch_wanted_ = true;
+    emit(now, NeighbourOpened{channel.endpoint, channel.profile.is_source()});
+}
+
+/// What waits, or a keep-alive of four bytes (RFC 7574 §3.12).
+void Swarm::show_life(TimePoint now, Channel& channel)
+{
+    channel.haves_due.reset();
     std::vector<ByteVector> datagrams;
     builder().control(channel, datagrams);
     if (datagrams.empty()) {
@@ -252,8 +261,6 @@ void Swarm::opened(TimePoint now, Channel& channel)
         datagrams.push_back(keepalive.take());
     }
     flush(now, channel, datagrams);
-    fetch_wanted_ = true;
-    emit(now, NeighbourOpened{channel.endpoint, channel.profile.is_source()});
 }
 
 void Swarm::close(TimePoint now, Channel& channel, std::string_view why, bool say_goodbye)
@@ -374,9 +381,7 @@ void Swarm::look_after(TimePoint now, Channel& channel)
     channel.trust.expire(now, channel.rtt.smoothed());
     judge(now, channel);
     if (channel.is_open() && now >= live.keepalive_at) {
-        wire::DatagramWriter keepalive(channel.peer_id, format(), 4);
-        std::vector<ByteVector> datagrams{keepalive.take()};
-        flush(now, channel, datagrams);
+        show_life(now, channel);
     }
     channel.scratch.expire(now);
     figures_.wasted_bytes += channel.scratch.take_dropped_bytes();

@@ -85,6 +85,7 @@ private:
     bool superfluous(TimePoint now, Endpoint const& from, ChannelId source, std::size_t size);
     [[nodiscard]] bool has_room_for_strangers() const;
     void opened(TimePoint now, Channel& channel);
+    void show_life(TimePoint now, Channel& channel);
     void close(TimePoint now, Channel& channel, std::string_view why, bool say_goodbye);
     void judge(TimePoint now, Channel& channel);
     void punish(TimePoint now, Channel& channel, BanReason reason);
