@@ -95,7 +95,7 @@ TEST(SimResultJson, has_the_keys_of_the_contract)
                             "scenario"}) {
         EXPECT_TRUE(object.contains(key)) << key;
     }
-    EXPECT_EQ(object.size(), 41U);
+    EXPECT_EQ(object.size(), 42U);
     EXPECT_EQ(object.at("digest"), "abc");
     EXPECT_EQ(object.at("group_continuity").at("first").to_number<double>(), 0.5);
     EXPECT_EQ(object.at("timeline").at("first").at(0).at("chunks_in_time"), 990);
