@@ -283,7 +283,9 @@ void Swarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
     channel.pulled_chunks -= channel.pulled_chunks > 0 ? 1 : 0;
     channel.rate_bytes += data.payload.size();
     UnitIndex const unit = store_->grid().unit_of(chunk);
-    Duration const delay{utc(now) - data.sent_at};
+    // Any 64-bit time may come; clocks differ anyway, so the difference wraps.
+    Duration const delay{static_cast<std::int64_t>(static_cast<std::uint64_t>(utc(now)) -
+                                                   static_cast<std::uint64_t>(data.sent_at))};
     if (unit < store_->oldest_kept() || store_->has(chunk)) {
         figures_.duplicate_bytes += data.payload.size();
         channel.acks.add(now, chunk, delay);
