@@ -100,6 +100,19 @@ std::optional<std::string> text_member(json::object const& object, std::string_v
     return std::string{value->get_string()};
 }
 
+/// The front of a UTF-8 text, whole characters only.
+std::string cut(std::string text, std::size_t size_max)
+{
+    if (text.size() > size_max) {
+        auto const goes_on = [&text](std::size_t at) { return (text[at] & 0xc0) == 0x80; };
+        while (size_max > 0 && goes_on(size_max)) {
+            --size_max;
+        }
+        text.resize(size_max);
+    }
+    return text;
+}
+
 /// An absent number is `absent`; nullopt for anything but an integer in [0, max].
 std::optional<std::uint64_t> number_member(json::object const& object, std::string_view key,
                                            std::uint64_t absent, std::uint64_t max)
@@ -211,7 +224,7 @@ std::optional<ChannelFileError> read_members(json::object const& object, Channel
     if (!read_renditions(object, file.renditions)) {
         return ChannelFileError::bad_rendition;
     }
-    file.title = text_member(object, "title").value_or("").substr(0, channel_title_size_max);
+    file.title = cut(text_member(object, "title").value_or(""), channel_title_size_max);
     return read_numbers(object, file);
 }
 
