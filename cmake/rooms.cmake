@@ -22,6 +22,13 @@ if(PPSP_SANITIZE)
         -fsanitize=${PPSP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(ppsp_options INTERFACE -fsanitize=${PPSP_SANITIZE})
 endif()
+if(PPSP_FUZZ)
+    if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+        message(FATAL_ERROR "libFuzzer comes with clang (preset fuzz)")
+    endif()
+    target_compile_options(ppsp_options INTERFACE -fsanitize=fuzzer-no-link)
+    target_compile_definitions(ppsp_options INTERFACE _GLIBCXX_ASSERTIONS)
+endif()
 
 # ppsp_library(NAME ROOMS room... LINK lib...): every .cpp of the rooms except *_main.cpp.
 function(ppsp_library name)

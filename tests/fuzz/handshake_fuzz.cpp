@@ -1,0 +1,79 @@
+#include "peer/channel/handshake.hpp"
+#include "protocol/base/assert.hpp"
+#include "tests/fuzz/input.hpp"
+#include "tests/fuzz/signing.hpp"
+
+/// A list of handshake options: what is read can be written, and what a swarm accepts fits it.
+namespace ppsp::fuzz {
+namespace {
+
+using namespace wire;
+
+constexpr SignatureAlgorithm algorithms[] = {
+    SignatureAlgorithm::rsa_sha1,          SignatureAlgorithm::rsa_sha256,
+    SignatureAlgorithm::ecdsa_p256_sha256, SignatureAlgorithm::ecdsa_p384_sha384,
+    SignatureAlgorithm::ed25519,           SignatureAlgorithm::ed448,
+};
+
+peer::SwarmMetadata swarm()
+{
+    peer::SwarmMetadata metadata;
+    metadata.id = seed_swarm();
+    metadata.discard_window_chunks = 36'640;
+    return metadata;
+}
+
+void check_agreement(Options const& options, bool initiator, bool strict)
+{
+    peer::SwarmMetadata metadata = swarm();
+    metadata.strict = strict;
+    auto const profile = peer::check_handshake(metadata, options, initiator);
+    if (!profile) {
+        return;
+    }
+    PPSP_ASSERT(!initiator || options.swarm_id == metadata.id);
+    PPSP_ASSERT(options.addressing == metadata.format.addressing);
+    PPSP_ASSERT(options.chunk_size == metadata.format.chunk_size);
+    PPSP_ASSERT(profile->discard_window_chunks == options.discard_window);
+}
+
+void check_swarm_id(Bytes id)
+{
+    static_cast<void>(integrity::algorithm_of(id));
+    for (SignatureAlgorithm const algorithm : algorithms) {
+        auto const size = signature_size(algorithm, id);
+        PPSP_ASSERT(!size || (*size >= 64 && *size <= 512));
+    }
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size)
+{
+    ByteReader reader(Bytes{data, size});
+    auto const options = decode_options(reader);
+    if (!options) {
+        return 0;
+    }
+    PPSP_ASSERT(reader.remaining() < size);
+    ByteVector written;
+    encode_options(*options, written);
+    PPSP_ASSERT(written.size() == encoded_size(*options));
+    ByteReader second(written);
+    PPSP_ASSERT(decode_options(second) == options);
+    PPSP_ASSERT(second.empty());
+
+    SwarmFormat const format = adopt(SwarmFormat{}, *options);
+    PPSP_ASSERT(format.hash_size >= 20 && format.hash_size <= 64);
+    PPSP_ASSERT(spec_size(format.addressing) >= 4);
+    for (bool const initiator : {false, true}) {
+        check_agreement(*options, initiator, false);
+        check_agreement(*options, initiator, true);
+    }
+    if (options->swarm_id) {
+        check_swarm_id(*options->swarm_id);
+    }
+    return 0;
+}
+
+} // namespace ppsp::fuzz
