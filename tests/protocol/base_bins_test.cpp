@@ -63,7 +63,7 @@ TEST(Ppspp, S4_2_special_values)
     EXPECT_EQ(to_number(bin_all), std::stoull(test::text_of(special, "all64"), nullptr, 16));
 }
 
-RC_GTEST_PROP(BaseBins, cover_is_the_range_in_order_and_minimal, ())
+RC_GTEST_PROP(BaseBinsProperty, cover_is_the_range_in_order_and_minimal, ())
 {
     auto const first = *rc::gen::inRange<std::uint64_t>(0, 5'000);
     auto const count = *rc::gen::inRange<std::uint64_t>(1, 5'000);
@@ -79,7 +79,7 @@ RC_GTEST_PROP(BaseBins, cover_is_the_range_in_order_and_minimal, ())
     RC_ASSERT(next == first + count);
 }
 
-RC_GTEST_PROP(BaseBins, family_is_consistent, ())
+RC_GTEST_PROP(BaseBinsProperty, family_is_consistent, ())
 {
     auto const layer = *rc::gen::inRange(1U, 40U);
     auto const offset = *rc::gen::inRange<std::uint64_t>(0, 1U << 20);

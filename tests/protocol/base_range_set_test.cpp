@@ -109,9 +109,29 @@ void compare(RangeSet const& set, Model const& model)
     RC_ASSERT(set.contains(part) == (model.count_in(part) == part.count()));
     RC_ASSERT(set.overlaps(part) == (model.count_in(part) > 0));
     RC_ASSERT(set.missing(part) == model.runs(part, false));
+    RC_ASSERT(set.common(part) == model.runs(part, true));
+    std::vector<ChunkRange> touched;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(touched),
+                 [&part](ChunkRange const& interval) { return interval.overlaps(part); });
+    auto const touching = set.touching(part);
+    RC_ASSERT(std::equal(touched.begin(), touched.end(), touching.begin(), touching.end()));
 }
 
-RC_GTEST_PROP(BaseRangeSet, behaves_like_a_set_of_chunks, ())
+/// The same chunks at the upper end of all numbers.
+ChunkRange lifted(ChunkRange low)
+{
+    constexpr std::uint64_t lift = to_number(highest) - (universe - 1);
+    return {low.first + lift, low.last + lift};
+}
+
+std::vector<ChunkRange> lifted(std::vector<ChunkRange> ranges)
+{
+    std::transform(ranges.begin(), ranges.end(), ranges.begin(),
+                   [](ChunkRange const& low) { return lifted(low); });
+    return ranges;
+}
+
+RC_GTEST_PROP(BaseRangeSetProperty, behaves_like_a_set_of_chunks, ())
 {
     RangeSet set;
     Model model;
@@ -122,6 +142,29 @@ RC_GTEST_PROP(BaseRangeSet, behaves_like_a_set_of_chunks, ())
     }
     set.clear();
     RC_ASSERT(set.empty());
+}
+
+RC_GTEST_PROP(BaseRangeSetProperty, the_highest_numbers_are_like_all_others, ())
+{
+    RangeSet low;
+    RangeSet high;
+    int const steps = *rc::gen::inRange(0, 24);
+    for (int i = 0; i < steps; ++i) {
+        auto const changed = any_range();
+        if (*rc::gen::inRange(0, 4) == 0) {
+            low.remove(changed);
+            high.remove(lifted(changed));
+        } else {
+            low.add(changed);
+            high.add(lifted(changed));
+        }
+        auto const part = any_range();
+        RC_ASSERT(high.contains(lifted(part)) == low.contains(part));
+        RC_ASSERT(high.overlaps(lifted(part)) == low.overlaps(part));
+        RC_ASSERT(high.missing(lifted(part)) == lifted(low.missing(part)));
+        RC_ASSERT(high.common(lifted(part)) == lifted(low.common(part)));
+        RC_ASSERT(high.touching(lifted(part)).size() == low.touching(part).size());
+    }
 }
 
 TEST(RangeSetTest, intervals_that_touch_a_range_are_whole)

@@ -62,7 +62,7 @@ TEST(BaseTime, times_before_1970_have_a_fraction_too)
     EXPECT_EQ(ntp_difference(to_ntp(0), to_ntp(-1)), 1us);
 }
 
-RC_GTEST_PROP(BaseTime, microseconds_survive_the_way_through_ntp, ())
+RC_GTEST_PROP(BaseTimeProperty, microseconds_survive_the_way_through_ntp, ())
 {
     auto const time = *rc::gen::inRange<UnixMicros>(-era_end, 3 * era_end);
     auto const skew = *rc::gen::inRange<std::int64_t>(-60LL * 365 * 86'400 * second,
@@ -71,7 +71,7 @@ RC_GTEST_PROP(BaseTime, microseconds_survive_the_way_through_ntp, ())
     RC_ASSERT(from_ntp(to_ntp(time), time + skew) == time);
 }
 
-RC_GTEST_PROP(BaseTime, differences_are_antisymmetric_within_a_microsecond, ())
+RC_GTEST_PROP(BaseTimeProperty, differences_are_antisymmetric_within_a_microsecond, ())
 {
     NtpTime const a{*rc::gen::arbitrary<std::uint64_t>()};
     NtpTime const b{*rc::gen::arbitrary<std::uint64_t>()};

@@ -91,13 +91,14 @@ TEST(Base64Url, known_texts)
     }
 }
 
-RC_GTEST_PROP(Base64Url, every_byte_string_has_one_text, (ByteVector const& bytes))
+RC_GTEST_PROP(Base64UrlProperty, every_byte_string_has_one_text, (ByteVector const& bytes))
 {
     auto const text = to_base64url(bytes);
     RC_ASSERT(from_base64url(text) == bytes);
 }
 
-RC_GTEST_PROP(Base64Url, any_text_is_read_back_as_it_was_or_not_at_all, (std::string const& text))
+RC_GTEST_PROP(Base64UrlProperty, any_text_is_read_back_as_it_was_or_not_at_all,
+              (std::string const& text))
 {
     auto const bytes = from_base64url(text);
     RC_ASSERT(!bytes || to_base64url(*bytes) == text);
