@@ -34,24 +34,6 @@ std::string payload_text(Bytes payload)
            to_hex(is_long ? payload.first(payload_bytes_shown) : payload) + (is_long ? "..." : "");
 }
 
-/// `2026-01-01T00:00:00.250000Z`
-std::string utc_text(UnixMicros time)
-{
-    using namespace std::chrono;
-    auto const since_epoch = microseconds{time};
-    auto const day = floor<days>(since_epoch);
-    year_month_day const date{sys_days{day}};
-    hh_mm_ss const clock{since_epoch - day};
-    std::array<char, 64> text{};
-    std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ",
-                  static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                  static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-                  static_cast<int>(clock.minutes().count()),
-                  static_cast<int>(clock.seconds().count()),
-                  static_cast<int>(clock.subseconds().count()));
-    return text.data();
-}
-
 /// Takes the era that puts the time between 1968 and 2104 (RFC 4330 §3).
 std::string ntp_text(NtpTime time)
 {
@@ -172,6 +154,23 @@ struct Fields {
 };
 
 } // namespace
+
+std::string utc_text(UnixMicros time)
+{
+    using namespace std::chrono;
+    auto const since_epoch = microseconds{time};
+    auto const day = floor<days>(since_epoch);
+    year_month_day const date{sys_days{day}};
+    hh_mm_ss const clock{since_epoch - day};
+    std::array<char, 64> text{};
+    std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ",
+                  static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                  static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
+                  static_cast<int>(clock.minutes().count()),
+                  static_cast<int>(clock.seconds().count()),
+                  static_cast<int>(clock.subseconds().count()));
+    return text.data();
+}
 
 std::string describe(Message const& message)
 {

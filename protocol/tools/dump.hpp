@@ -25,6 +25,9 @@ struct Description {
 /// the swarm's format changes `format`, so that the datagrams after it are read by it too.
 [[nodiscard]] Description describe_datagram(Bytes datagram, wire::SwarmFormat& format);
 
+/// `2026-01-01T00:00:00.250000Z`
+[[nodiscard]] std::string utc_text(UnixMicros time);
+
 /// Reads hex digits; spaces, tabs, carriage returns and colons between them don't matter. Nullopt
 /// for anything else and for more than `datagram_size_max` bytes.
 [[nodiscard]] std::optional<ByteVector> parse_datagram(std::string_view text);

@@ -1,4 +1,4 @@
-#include "protocol/tools/dump.hpp"
+#include "protocol/tools/capture.hpp"
 
 #include <CLI/CLI.hpp>
 #include <charconv>
@@ -16,6 +16,8 @@ constexpr auto not_hex = " is not a UDP datagram in hex: an even number of the d
 
 struct Choices {
     std::vector<std::string> datagrams;
+    std::string capture;
+    std::vector<std::uint16_t> ports;
     std::string addressing = "chunk32";
     std::string hash = "sha256";
     std::string chunk_size = "1024";
@@ -68,6 +70,18 @@ void declare(CLI::App& app, Choices& choices)
                    "UDP payloads in hex, one per argument; spaces and colons between digits "
                    "don't matter. Without any, lines are read from standard input")
         ->configurable(false);
+    app.add_option("--pcap", choices.capture,
+                   "Capture file (pcap or pcapng) to read instead, - for standard input; the "
+                   "datagrams get time and addresses")
+        ->configurable(false)
+        ->excludes("datagram");
+    app.add_option("--port", choices.ports,
+                   "Of a capture, show datagrams from or to this UDP port only; may be given more "
+                   "than once")
+        ->check(CLI::Range(1, 65'535))
+        ->needs("--pcap")
+        ->allow_extra_args(false)
+        ->configurable(false);
     app.add_option("--addressing", choices.addressing, "Chunk addressing method of the swarm")
         ->check(CLI::IsMember(addressing_names))
         ->envname("PPSP_ADDRESSING")
@@ -87,8 +101,10 @@ void declare(CLI::App& app, Choices& choices)
         ->envname("PPSP_SIGNATURE_SIZE")
         ->capture_default_str();
     app.footer("A HANDSHAKE that names the swarm's format replaces these values for the datagrams "
-               "after it.\nBlank lines and lines that begin with # are skipped on standard input.\n"
-               "Exit status: 0 all read, 1 something was no valid datagram, 2 wrong usage.\n\n"
+               "after it, in a capture for those of its conversation.\nBlank lines and lines that "
+               "begin with # are skipped on standard input.\n"
+               "Exit status: 0 all read, 1 something was no valid datagram or the capture cannot "
+               "be read, 2 wrong usage.\n\n"
                "Example: ppsp-dump 0000000808000000000000000006");
 }
 
@@ -145,6 +161,18 @@ int dump_lines(std::istream& lines, wire::SwarmFormat format)
     return all_good ? exit_done : exit_failed;
 }
 
+int dump_file(Choices const& choices, wire::SwarmFormat const& format)
+{
+    auto const summary = tools::dump_capture(choices.capture, choices.ports, format, std::cout);
+    std::cout.flush();
+    if (!summary) {
+        std::cerr << "ppsp-dump: " << summary.error() << "\n";
+        return exit_failed;
+    }
+    std::cerr << "ppsp-dump: " << tools::summary_text(*summary) << "\n";
+    return summary->invalid == 0 ? exit_done : exit_failed;
+}
+
 } // namespace
 
 int main(int argc, char** argv)
@@ -162,6 +190,9 @@ int main(int argc, char** argv)
         return exit_usage;
     }
     auto const format = format_of(choices);
+    if (!choices.capture.empty()) {
+        return dump_file(choices, format);
+    }
     return choices.datagrams.empty() ? dump_lines(std::cin, format)
                                      : dump_arguments(choices.datagrams, format);
 }

@@ -1,3 +1,5 @@
+#include "tests/protocol/capture_files.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -109,12 +111,35 @@ TEST(DumpProgram, wrong_usage_is_one_sentence)
     expect_usage_error("--config /nonexistent.toml 00000001", "/nonexistent.toml");
 }
 
+TEST(DumpProgram, reads_captures)
+{
+    namespace captures = ppsp::tools::test;
+    auto const frame = captures::ipv4(captures::udp({0, 0, 0, 8, 6}));
+    auto const path = captures::file_with("dump-program.pcap", captures::pcap(101, {frame, frame}));
+    auto const result = run("--pcap " + path + " --port 6778");
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_THAT(result.output, HasSubstr("192.0.2.1:6778 > 192.0.2.2:6779 to 0x00000008, 5 bytes"));
+    EXPECT_THAT(result.output, HasSubstr("ppsp-dump: 2 datagrams, 0 of them invalid"));
+    EXPECT_EQ(run("--pcap - < " + path).exit_code, 0);
+
+    auto const invalid = captures::file_with(
+        "dump-program.pcap", captures::pcap(101, {captures::ipv4(captures::udp({1}))}));
+    EXPECT_EQ(run("--pcap " + invalid).exit_code, 1);
+    auto const missing = run("--pcap /nonexistent");
+    EXPECT_EQ(missing.exit_code, 1);
+    EXPECT_THAT(missing.output, StartsWith("ppsp-dump: /nonexistent: No such file"));
+    expect_usage_error("--pcap " + path + " 0000000806", "--pcap");
+    expect_usage_error("--port 6778 0000000806", "--port");
+    expect_usage_error("--pcap " + path + " --port 0", "--port");
+}
+
 TEST(DumpProgram, help_and_version)
 {
     auto const help = run("--help");
     EXPECT_EQ(help.exit_code, 0);
-    for (auto const* option : {"--addressing", "--hash", "--chunk-size", "--signature-size",
-                               "--config", "--version", "chunk64", "Example", "Exit status"}) {
+    for (auto const* option :
+         {"--addressing", "--hash", "--chunk-size", "--signature-size", "--pcap", "--port",
+          "--config", "--version", "chunk64", "Example", "Exit status"}) {
         EXPECT_THAT(help.output, HasSubstr(option));
     }
     auto const version = run("--version");
