@@ -50,7 +50,7 @@ std::vector<Message> read(Bytes datagram, SwarmFormat format)
 /// Messages written alone and read back are the same bytes, text for text.
 void check_round_trip(Message const& message, SwarmFormat format)
 {
-    DatagramWriter writer(ChannelId{1}, format, 128 * 1024);
+    DatagramWriter writer(ChannelId{1}, format, 4 + encoded_size(message, format));
     PPSP_ASSERT(writer.add(message));
     PPSP_ASSERT(writer.size() == 4 + encoded_size(message, format));
     ByteVector const written = writer.take();
