@@ -2,6 +2,8 @@
 #include "tests/fuzz/hostile_world.hpp"
 #include "tests/fuzz/input.hpp"
 
+#include <iterator>
+
 /// A whole engine with time and inputs: the bytes are a list of what happens, from the network and
 /// from elsewhere, to a source and a viewer beside a hostile neighbour.
 namespace ppsp::fuzz {
@@ -12,20 +14,23 @@ using wire::MessageType;
 constexpr int steps_max = 200;
 constexpr std::uint64_t unix_micros_per_ms = 1000;
 
-/// Addresses that the hostile neighbour speaks from: two on one host, others near and far. The last
-/// is the source's: forged.
+/// Addresses that the hostile neighbour speaks from: many on one host, others near and far.
 Endpoint address(Input& input)
 {
+    std::uint8_t const choice = input.u8();
+    if (choice >= 128) {
+        return Endpoint::v4(0x0a000042, static_cast<std::uint16_t>(6778 + choice % 16));
+    }
     static Endpoint const addresses[] = {
         Endpoint::v4(0x0a000042, 6778),
-        Endpoint::v4(0x0a000042, 6779),
-        Endpoint::v4(0x0a000042, 6780),
+        Endpoint::v4(0x0a000044, 6778),
+        Endpoint::v4(0x0a000045, 6778),
         Endpoint::v4(0x0a000043, 6778),
         Endpoint::v4(0xcb007107, 6778),
         Endpoint::v6({0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7}, 6778),
         Endpoint::v4(0x7f000001, 6778),
     };
-    return input.one_of(addresses);
+    return addresses[choice % std::size(addresses)];
 }
 
 Endpoint any_endpoint(Input& input)
@@ -211,6 +216,12 @@ void open(Input& input, HostileWorld& world)
     ChannelId const source{input.u32()};
     ByteVector const more = messages(input, world);
     world.handshake(from, to, ChannelId{0}, source, options, more);
+    if (input.flag()) {
+        Session const newest = world.sessions().back();
+        ByteVector keep_alive;
+        ByteWriter{keep_alive}.u32(to_number(newest.number));
+        world.deliver(newest.endpoint, *newest.node, keep_alive);
+    }
 }
 
 void answer(Input& input, HostileWorld& world)
@@ -333,6 +344,7 @@ HostileWorld::Settings settings(Input& input)
     if ((choice & 64) != 0) {
         settings.latency.reset();
     }
+    settings.deprived_first = (choice & 128) != 0;
     return settings;
 }
 

@@ -32,8 +32,8 @@ peer::NodeConfig node_config(HostileWorld::Settings const& settings)
     config.utc_at_zero = HostileWorld::utc_at_zero;
     config.strict = settings.strict;
     config.pex = settings.pex;
-    config.neighbours_target = 4;
-    config.neighbours_max = 12;
+    config.neighbours_target = 3;
+    config.neighbours_max = 7;
     return config;
 }
 
@@ -68,6 +68,7 @@ peer::LiveSwarmConfig swarm_config(HostileWorld::Settings const& settings)
     config.discard_window = 3s;
     config.unit_duration = HostileWorld::unit_duration;
     config.playout.latency = settings.latency;
+    config.deprived_first = settings.deprived_first;
     return config;
 }
 
@@ -370,7 +371,6 @@ void HostileWorld::check_limits()
         PPSP_ASSERT(figures->neighbours <= node_config(settings_).neighbours_max);
         PPSP_ASSERT(figures->holes.size() <= 32);
         PPSP_ASSERT(figures->chunks_in_time <= figures->chunks_due);
-        PPSP_ASSERT(node->engine.neighbours(id_).size() <= 2U * 12);
     }
 }
 

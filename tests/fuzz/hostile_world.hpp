@@ -87,6 +87,7 @@ public:
         std::uint32_t chunks_per_unit = 8;
         bool strict = false;
         bool pex = true;
+        bool deprived_first = false;
         std::optional<std::uint64_t> uplink_bps;
         std::optional<Duration> latency = 300ms;
     };

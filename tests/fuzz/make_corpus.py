@@ -252,8 +252,15 @@ def engine():
                    bytes([12, 5, 26, 122]), bytes([13, 3, 1, 2, 3])) + MUCH_LATER,
         "dialled": bytes([13, 2, 1, 1, 1, 3, VIEWER]) + LATER
         + bytes([11, 2, 0, 0, 0, 77, 1]) + have + LATER * 2,
-        "opens-many": b"".join(bytes([10, 5, 0, n % 7, n % 2, 0, 0, 1, n, 0]) for n in range(12)),
-        "opens-with-requests": bytes([10, 5, 0, 3, VIEWER, 0, 0, 1, 9, 2]) + request_ + have,
+        "opens-many": b"".join(bytes([10, 5, 0, 128 + n, n % 2, 0, 0, 1, n, 0, 0])
+                                for n in range(24)),
+        "opens-and-proves-many": b"".join(bytes([10, 5, 0, 128 + n, n % 2, 0, 0, 1, n, 0, 1])
+                                          for n in range(16)) + MUCH_LATER
+        + b"".join(bytes([10, 5, 0, n, n % 2, 0, 0, 2, n, 0, 1]) for n in range(7)) + LATER,
+        "rivals": b"".join(bytes([10, 5, 0, 128 + n, VIEWER, 0, 0, 1, n, 0, 1]) for n in range(4))
+        + (b"".join(say(n, future, with_spec(8, 90)) for n in range(6)) + LATER) * 4,
+        "opens-with-requests": bytes([10, 5, 0, 3, VIEWER, 0, 0, 1, 9, 2]) + request_ + have
+        + b"\1",
         "closes": say(0, bytes([0, 0, 0, 0, 0, 0])) + LATER * 2,
         "link-cut": bytes([16, 1]) + LATER * 4 + bytes([16, 5]) + MUCH_LATER,
         "source-pauses": bytes([16, 2]) + MUCH_LATER + bytes([16, 6]) + MUCH_LATER,
@@ -266,7 +273,7 @@ def engine():
         "garbage": bytes([3, 9]) + b"\0\0\0\0\0\1\2\3\4" + bytes([0, VIEWER]) + bytes([4, 3, 9, 9, 9, 0]),
     }
     for name, steps in scripts.items():
-        for variant, choice in (("", 0), ("-wide", 2 | 64), ("-no-upload", 1 | 16 | 32)):
+        for variant, choice in (("", 0), ("-wide", 2 | 64 | 128), ("-no-upload", 1 | 16 | 32)):
             write("engine", name + variant, bytes([choice]) + steps)
 
 
