@@ -263,9 +263,20 @@ void tell_uplinks(Input& input, HostileWorld& world)
     world.input(node(input, world), proven);
 }
 
+void answer_fetch(Input& input, HostileWorld& world)
+{
+    constexpr unsigned statuses[] = {200, 206, 404, 500, 0, 416};
+    if (world.fetch_count() == 0) {
+        return;
+    }
+    std::size_t const number = input.below(world.fetch_count());
+    unsigned const status = input.one_of(statuses);
+    world.answer_fetch(number, status, input.take(input.u16() % 2048));
+}
+
 void step(Input& input, HostileWorld& world)
 {
-    switch (input.below(17)) {
+    switch (input.below(19)) {
     case 0:
     case 1:
         world.advance(std::chrono::milliseconds{input.u8()});
@@ -314,6 +325,14 @@ void step(Input& input, HostileWorld& world)
         world.cut_unit(ByteVector(payload.begin(), payload.end()), random_access);
         return;
     }
+    case 16: {
+        auto const serving = static_cast<Serving>(input.below(4));
+        world.use_storage(serving, input.u16());
+        return;
+    }
+    case 17:
+        answer_fetch(input, world);
+        return;
     default:
         break;
     }

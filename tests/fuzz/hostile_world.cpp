@@ -5,6 +5,7 @@
 #include "tests/fuzz/signing.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ppsp::fuzz {
 namespace {
@@ -25,6 +26,9 @@ constexpr Duration half_open_time = 10s;
 constexpr std::size_t outputs_per_input_max = 4096;
 constexpr Duration timer_window = 10ms;
 constexpr std::uint64_t timers_per_window_max = 64;
+constexpr std::size_t fetches_max = 16;
+constexpr Duration storage_delay = 20ms;
+constexpr std::size_t stored_objects_max = 8;
 
 peer::NodeConfig node_config(HostileWorld::Settings const& settings)
 {
@@ -99,14 +103,17 @@ HonestNode::HonestNode(Endpoint at, peer::NodeConfig const& config, SignatureBoo
 
 HostileWorld::HostileWorld(Settings const& settings)
     : settings_(settings), id_(seed_swarm()), signatures_(id_),
+      recorder_(signatures_, wire::AddressingMode::chunk32),
       source_(Endpoint::v4(0x0a000001, 6778), node_config(settings), signatures_, Rng{1}),
       viewer_(Endpoint::v4(0x0a000002, 6778), viewer_config(settings), signatures_, Rng{2}),
-      end_(now_ + time_max), next_cut_(now_), cuts_left_(cuts_max)
+      end_(now_ + time_max), next_cut_(now_), cuts_left_(cuts_max),
+      collector_({.chunk_size = chunk_size, .chunks_per_unit = settings.chunks_per_unit}, id_,
+                 unit_duration, source_.hasher)
 {
     peer::LiveSwarmConfig config = swarm_config(settings_);
     config.role = peer::Role::source;
     config.chunks_per_unit = settings_.chunks_per_unit;
-    input(source_, peer::JoinSwarm{config, &signatures_});
+    input(source_, peer::JoinSwarm{config, &recorder_});
     join_viewer();
     input(viewer_, peer::CandidatesFound{id_, {source_.endpoint}});
     advance(300ms);
@@ -123,7 +130,11 @@ HostileWorld::HostileWorld(Settings const& settings)
 
 void HostileWorld::join_viewer()
 {
-    input(viewer_, peer::JoinSwarm{swarm_config(settings_)});
+    peer::LiveSwarmConfig config = swarm_config(settings_);
+    if (has_storage_) {
+        config.storage = {{peer::StorageTier::cache, 1}, {peer::StorageTier::cdn, 9}};
+    }
+    input(viewer_, peer::JoinSwarm{config});
 }
 
 void HostileWorld::rejoin_viewer()
@@ -135,8 +146,85 @@ void HostileWorld::rejoin_viewer()
         account.numbers.clear();
         account.dials = 0;
     }
+    fetches_.clear();
     join_viewer();
     input(viewer_, peer::CandidatesFound{id_, {source_.endpoint}});
+}
+
+void HostileWorld::use_storage(Serving serving, std::size_t changed_byte)
+{
+    serving_ = serving;
+    changed_byte_ = changed_byte;
+    if (!std::exchange(has_storage_, true)) {
+        rejoin_viewer();
+    }
+}
+
+void HostileWorld::begin_fetch(peer::FetchWanted const& wanted)
+{
+    PPSP_ASSERT(has_storage_ && wanted.server < 2 && wanted.timeout > Duration::zero());
+    PPSP_ASSERT(wanted.size_max <= decade::object_size_max);
+    PPSP_ASSERT(fetches_.size() < fetches_max);
+    Duration const takes = serving_ == Serving::nothing ? wanted.timeout : storage_delay;
+    fetches_.push_back({now_ + takes, wanted});
+}
+
+/// What an honest server has under the path; nullopt = nothing.
+std::optional<ByteVector> HostileWorld::stored(peer::FetchWanted const& wanted)
+{
+    ByteVector whole;
+    if (wanted.path == decade::index_path(id_)) {
+        std::string const text = decade::to_text(collector_.index(utc()), signatures_);
+        whole.assign(text.begin(), text.end());
+    }
+    for (peer::CollectedObject const& object : objects_) {
+        if (wanted.path == object.entry.name.path() ||
+            wanted.path == decade::alias_path(id_, object.entry.chunks)) {
+            whole = object.bytes;
+        }
+    }
+    if (whole.empty()) {
+        return std::nullopt;
+    }
+    if (wanted.range) {
+        auto const [first, last] = *wanted.range;
+        PPSP_ASSERT(first <= last);
+        std::size_t const end = std::min<std::size_t>(whole.size(), last + 1);
+        return first < end
+                   ? std::optional(ByteVector(whole.begin() + static_cast<std::ptrdiff_t>(first),
+                                              whole.begin() + static_cast<std::ptrdiff_t>(end)))
+                   : std::nullopt;
+    }
+    return whole;
+}
+
+void HostileWorld::serve(Fetch const& fetch)
+{
+    peer::FetchFinished finished{
+        .swarm = id_, .fetch = fetch.wanted.fetch, .status = 0, .body = {}};
+    std::optional<ByteVector> body;
+    if (serving_ == Serving::right || serving_ == Serving::changed) {
+        body = stored(fetch.wanted);
+    }
+    if (body && serving_ == Serving::changed && !body->empty()) {
+        (*body)[changed_byte_ % body->size()] ^= 1;
+    }
+    bool const fits = body && body->size() <= fetch.wanted.size_max;
+    if (fits) {
+        finished.status = fetch.wanted.range ? 206 : 200;
+        finished.body = *body;
+    } else if (serving_ != Serving::nothing) {
+        finished.status = body ? 0 : 404;
+    }
+    input(viewer_, finished);
+}
+
+void HostileWorld::answer_fetch(std::size_t number, unsigned status, Bytes body)
+{
+    Fetch const fetch = fetches_[number];
+    fetches_.erase(fetches_.begin() + static_cast<std::ptrdiff_t>(number));
+    Bytes const fitting = body.first(std::min(body.size(), fetch.wanted.size_max));
+    input(viewer_, peer::FetchFinished{id_, fetch.wanted.fetch, status, fitting});
 }
 
 wire::Options HostileWorld::options(bool initiator) const
@@ -191,6 +279,8 @@ void HostileWorld::drain(HonestNode& node)
             send(node, *datagram);
         } else if (auto const* media = std::get_if<peer::MediaReady>(&*output)) {
             check_media(*media);
+        } else if (auto const* wanted = std::get_if<peer::FetchWanted>(&*output)) {
+            begin_fetch(*wanted);
         }
     }
 }
@@ -300,6 +390,17 @@ void HostileWorld::cut_unit(ByteVector payload, bool random_access)
     stream_.insert(stream_.end(), payload.begin(), payload.end());
     next_unit_ += 1;
     input(source_, peer::UnitCut{id_, payload, random_access});
+    auto const munro = recorder_.take();
+    PPSP_ASSERT(munro.has_value());
+    auto const offset = random_access ? std::optional(std::size_t{0}) : std::nullopt;
+    auto object = collector_.add(
+        {munro->chunks, munro->signed_at, munro->signature, std::move(payload), offset}, utc());
+    if (object) {
+        objects_.push_back(std::move(*object));
+        if (objects_.size() > stored_objects_max) {
+            objects_.pop_front();
+        }
+    }
 }
 
 void HostileWorld::cut_next_unit()
@@ -330,6 +431,9 @@ TimePoint HostileWorld::next_event() const
     if (!flying_.empty()) {
         next = std::min(next, flying_.front().at);
     }
+    for (Fetch const& fetch : fetches_) {
+        next = std::min(next, fetch.at);
+    }
     for (HonestNode const* const node : {&source_, &viewer_}) {
         next = std::min(next, node->engine.deadline().value_or(TimePoint::max()));
     }
@@ -354,6 +458,13 @@ void HostileWorld::advance(Duration time)
             Flying const flying = std::move(flying_.front());
             flying_.pop_front();
             input(*flying.to, peer::DatagramReceived{flying.from, flying.bytes});
+        }
+        auto const is_due = [this](Fetch const& fetch) { return fetch.at <= now_; };
+        for (auto due = std::ranges::find_if(fetches_, is_due); due != fetches_.end();
+             due = std::ranges::find_if(fetches_, is_due)) {
+            Fetch const fetch = std::move(*due);
+            fetches_.erase(due);
+            serve(fetch);
         }
         for (HonestNode* const node : {&source_, &viewer_}) {
             if (node->engine.deadline().value_or(TimePoint::max()) <= now_) {

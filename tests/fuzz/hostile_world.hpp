@@ -1,6 +1,8 @@
 #pragma once
 
 #include "peer/engine/engine.hpp"
+#include "peer/storage/munro_recorder.hpp"
+#include "peer/storage/object_collector.hpp"
 #include "tests/sim/counted_crypto.hpp"
 #include "tests/support/test_media.hpp"
 
@@ -69,6 +71,14 @@ struct HonestNode {
     std::uint64_t reasons = 0;
 };
 
+/// How storage servers answer the viewer.
+enum class Serving : std::uint8_t {
+    nothing, ///< the time runs out
+    right,   ///< what was asked for, 404 for what is not there
+    changed, ///< the same, but for one byte
+    missing, ///< 404
+};
+
 /// A channel number that an honest node told the hostile one.
 struct Session {
     HonestNode* node = nullptr;
@@ -109,6 +119,10 @@ public:
     void input(HonestNode& node, peer::Input const& input);
     void cut_unit(ByteVector payload, bool random_access);
     void rejoin_viewer();
+    /// The viewer joins anew, with a cache and a CDN server behind it.
+    void use_storage(Serving serving, std::size_t changed_byte);
+    /// Answers one of the viewer's fetches at once.
+    void answer_fetch(std::size_t number, unsigned status, Bytes body);
     void set_link(bool up) { link_is_up_ = up; }
     void set_source_runs(bool runs) { source_runs_ = runs; }
 
@@ -116,6 +130,7 @@ public:
     [[nodiscard]] HonestNode& viewer() { return viewer_; }
     [[nodiscard]] std::deque<Session> const& sessions() const { return sessions_; }
     [[nodiscard]] std::deque<ByteVector> const& overheard() const { return overheard_; }
+    [[nodiscard]] std::size_t fetch_count() const { return fetches_.size(); }
     [[nodiscard]] peer::SwarmId const& id() const { return id_; }
     [[nodiscard]] Settings const& settings() const { return settings_; }
     [[nodiscard]] UnixMicros utc() const { return utc_at_zero + now_.time_since_epoch().count(); }
@@ -139,7 +154,14 @@ private:
         Endpoint from;
         ByteVector bytes;
     };
+    struct Fetch {
+        TimePoint at; ///< when it is answered
+        peer::FetchWanted wanted;
+    };
     void cut_next_unit();
+    void begin_fetch(peer::FetchWanted const& wanted);
+    void serve(Fetch const& fetch);
+    [[nodiscard]] std::optional<ByteVector> stored(peer::FetchWanted const& wanted);
     void drain(HonestNode& node);
     void send(HonestNode& node, peer::SendDatagram const& datagram);
     void send_to_hostile(HonestNode& node, peer::SendDatagram const& datagram);
@@ -154,6 +176,7 @@ private:
     Settings settings_;
     peer::SwarmId id_;
     SignatureBook signatures_;
+    peer::MunroRecorder recorder_;
     HonestNode source_;
     HonestNode viewer_;
     TimePoint now_{1s};
@@ -168,6 +191,13 @@ private:
     std::deque<ByteVector> overheard_; ///< datagrams that honest nodes sent, newest last
     ChunkId last_served_{};            ///< to the hostile neighbour
     ByteVector stream_;
+
+    peer::ObjectCollector collector_;
+    std::deque<peer::CollectedObject> objects_;
+    std::deque<Fetch> fetches_; ///< under way, in the order of their begin
+    bool has_storage_ = false;
+    Serving serving_ = Serving::nothing;
+    std::size_t changed_byte_ = 0;
 };
 
 } // namespace ppsp::fuzz

@@ -262,13 +262,20 @@ def engine():
         "opens-with-requests": bytes([10, 5, 0, 3, VIEWER, 0, 0, 1, 9, 2]) + request_ + have
         + b"\1",
         "closes": say(0, bytes([0, 0, 0, 0, 0, 0])) + LATER * 2,
-        "link-cut": bytes([16, 1]) + LATER * 4 + bytes([16, 5]) + MUCH_LATER,
-        "source-pauses": bytes([16, 2]) + MUCH_LATER + bytes([16, 6]) + MUCH_LATER,
-        "rejoins": bytes([16, 0]) + LATER * 4,
+        "link-cut": bytes([18, 1]) + LATER * 4 + bytes([18, 5]) + MUCH_LATER,
+        "source-pauses": bytes([18, 2]) + MUCH_LATER + bytes([18, 6]) + MUCH_LATER,
+        "rejoins": bytes([18, 0]) + LATER * 4,
         "edge": bytes([12]) + struct.pack(">QIBQI", 3199, 8, 1, 3008, 120) + bytes([VIEWER])
         + LATER * 2,
         "uplinks": bytes([14, 1, 1, 0]) + struct.pack(">I", 9000) + bytes([VIEWER]) + MUCH_LATER,
         "cuts": bytes([15, 1, 8]) + b"\x47\x40\0\x10\0\0\xb0\x0d" + LATER * 2,
+        "storage": bytes([16, 1, 0, 0]) + LATER * 4 + bytes([18, 1]) + LATER * 6,
+        "storage-lies": bytes([18, 1, 16, 2, 0, 90]) + LATER * 6 + bytes([16, 2, 2, 1]) + LATER * 6,
+        "storage-fails": bytes([18, 1, 16, 3, 0, 0]) + LATER * 4 + bytes([16, 0, 0, 0])
+        + LATER * 4 + b"".join(bytes([17, n, n, 0, 40]) + unit_object(1, 2, 16)[:40] + LATER
+                               for n in range(6)),
+        "storage-alone": LATER * 12 + bytes([18, 1, 16, 1, 0, 0]) + LATER * 12 + bytes([18, 2])
+        + LATER * 8,
         "silence": MUCH_LATER * 20,
         "garbage": bytes([3, 9]) + b"\0\0\0\0\0\1\2\3\4" + bytes([0, VIEWER]) + bytes([4, 3, 9, 9, 9, 0]),
     }
