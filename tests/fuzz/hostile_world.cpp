@@ -482,6 +482,7 @@ void HostileWorld::check_limits()
         PPSP_ASSERT(figures->neighbours <= node_config(settings_).neighbours_max);
         PPSP_ASSERT(figures->holes.size() <= 32);
         PPSP_ASSERT(figures->chunks_in_time <= figures->chunks_due);
+        static_cast<void>(node->engine.neighbours(id_));
     }
 }
 
