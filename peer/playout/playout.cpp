@@ -18,6 +18,18 @@ void Playout::set_latency_floor(Duration floor)
     }
 }
 
+void Playout::wait_longer(TimePoint now)
+{
+    constexpr Duration gap = 1s;
+    constexpr Duration step = 50ms;
+    if (automatic_ && state_ == State::playing && now - raised_ >= gap &&
+        latency_ < latency_patient_max) {
+        raised_ = now;
+        quiet_since_ = now;
+        latency_ += step;
+    }
+}
+
 void Playout::begin(UnitIndex first)
 {
     begun_ = true;

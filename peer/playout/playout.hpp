@@ -37,6 +37,8 @@ public:
     static constexpr Duration latency_default = std::chrono::milliseconds{800};
     static constexpr Duration latency_min = std::chrono::milliseconds{300};
     static constexpr Duration latency_max = std::chrono::seconds{5};
+    /// For what storage would bring otherwise; half a second below what a viewer may be behind.
+    static constexpr Duration latency_patient_max = std::chrono::milliseconds{2500};
     /// A start that is overdue by more than that makes a player run late; a later one is better.
     static constexpr Duration start_overdue_max = std::chrono::milliseconds{200};
     /// Long enough to see the next key frame of a well-made stream; then any start will do.
@@ -72,6 +74,9 @@ public:
                                                LiveClock const& clock, UnixMicros utc_at_zero,
                                                std::optional<TimePoint> sign) const;
     [[nodiscard]] Duration latency() const { return latency_; }
+    /// Peers could bring more in time if there were more of it: an automatic latency gets longer by
+    /// what is not heard, up to `latency_patient_max`.
+    void wait_longer(TimePoint now);
     /// An automatic latency does not come down below this, nor begin there; `latency_min` anyway.
     void set_latency_floor(Duration floor);
     [[nodiscard]] std::optional<UnitIndex> newest_random_access() const { return newest_start_; }
@@ -138,6 +143,7 @@ private:
     ReadyLags ready_lags_;
     TimePoint quiet_since_{}; ///< nothing was late since then
     TimePoint lowered_{};
+    TimePoint raised_{};
 
     Counters counters_;
     LatencySamples latencies_;

@@ -288,6 +288,9 @@ void Swarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
                                                    static_cast<std::uint64_t>(data.sent_at))};
     if (unit < store_->oldest_kept() || store_->has(chunk)) {
         figures_.duplicate_bytes += data.payload.size();
+        if (rescue_ && picker_->fed(now, static_cast<std::uint32_t>(unit % substreams))) {
+            note_overtaken(now, unit);
+        }
         channel.acks.add(now, chunk, delay);
         refuse_more(channel, unit);
         return;

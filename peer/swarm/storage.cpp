@@ -187,6 +187,24 @@ void Swarm::keep_found(TimePoint now, StoredUnit& stored, Bytes payload, Storage
     play_wanted_ = true;
 }
 
+/// A little later a parent brings for nothing what storage was asked for. If that happens to more
+/// than a few units, there is something to be had by waiting.
+void Swarm::note_overtaken(TimePoint now, UnitIndex unit)
+{
+    constexpr Duration window = 2s;
+    constexpr std::uint32_t few = 2; // of forty
+    if (now - overtaken_.since > window) {
+        overtaken_ = {now, 0, overtaken_.newest};
+    }
+    if (unit > overtaken_.newest) {
+        overtaken_.newest = unit;
+        overtaken_.units += 1;
+    }
+    if (overtaken_.units > few) {
+        playout_.wait_longer(now);
+    }
+}
+
 /// What kept peers from bringing what storage is asked for.
 std::string Swarm::rescue_cause(TimePoint now) const
 {

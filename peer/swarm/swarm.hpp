@@ -146,6 +146,7 @@ private:
     void store_found(TimePoint now, Rescue::FoundChunks const& found);
     void keep_found(TimePoint now, StoredUnit& stored, Bytes payload, StorageTier tier);
     void tell_picker(TimePoint now);
+    void note_overtaken(TimePoint now, UnitIndex unit);
     StoredUnit* open_found(TimePoint now, Rescue::FoundUnit const& found);
     [[nodiscard]] bool is_alone(TimePoint now) const;
     [[nodiscard]] Rescue::Situation situation(TimePoint now) const;
@@ -259,6 +260,12 @@ private:
     Playout playout_;
     std::optional<Rescue> rescue_; ///< if there are storage servers
     TimePoint fed_at_{};           ///< when a neighbour last brought something
+    /// Units that a parent pushed while, or after, they were fetched from storage.
+    struct Overtaken {
+        TimePoint since{};
+        std::uint32_t units = 0;
+        UnitIndex newest = 0;
+    } overtaken_;
 
     // serving
     UploadSlots slots_;

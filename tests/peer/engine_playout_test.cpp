@@ -251,6 +251,25 @@ TEST_F(PlayoutTest, automatic_latency_stays_above_its_floor)
     EXPECT_EQ(playout_.latency(), 600ms);
 }
 
+TEST_F(PlayoutTest, waits_longer_for_peers_by_what_is_not_heard_and_not_for_ever)
+{
+    playout_ = make(std::nullopt);
+    playout_.begin(0);
+    play(0, 40);
+    Duration const before = playout_.latency();
+    playout_.wait_longer(at(3s));
+    playout_.wait_longer(at(3900ms));
+    EXPECT_EQ(playout_.latency(), before + 50ms);
+    for (Duration now = 4s; now < 100s; now += 100ms) {
+        playout_.wait_longer(at(now));
+    }
+    EXPECT_GE(playout_.latency(), Playout::latency_patient_max);
+    EXPECT_LT(playout_.latency(), Playout::latency_patient_max + 50ms);
+    playout_ = make(800ms);
+    playout_.wait_longer(at(200s));
+    EXPECT_EQ(playout_.latency(), 800ms);
+}
+
 TEST(ReadyLagsTest, tells_the_largest_of_the_last_seconds)
 {
     ReadyLags lags;
