@@ -102,34 +102,65 @@ std::optional<TimePoint> Playout::due_of(Inputs const& in, UnitIndex unit) const
     return std::max(*result, after + in.clock.unit_duration().value_or(unit_duration_guess));
 }
 
-/// Looks for starts in complete units, in order. Before the first output a unit that stays away is
-/// stepped over; afterwards the playout decides what is given up.
+/// Looks for starts in complete units, in order. Before the first output a unit that stays away too
+/// long is stepped over, and so is one behind which a start is whole already; afterwards the
+/// playout decides what is given up.
 void Playout::scan(Inputs const& in)
 {
     auto const newest = in.store.newest_complete();
+    Duration const patience = automatic_ && !played_before_ ? first_overdue_max : start_overdue_max;
     next_scan_ = std::max(next_scan_, in.store.oldest_kept());
     while (newest && next_scan_ <= *newest) {
         if (!in.store.complete(next_scan_)) {
-            auto const due = due_of(in, next_scan_);
-            bool const late = !due || in.now > *due + start_overdue_max;
-            if (state_ == State::playing || !late) {
+            if (state_ == State::playing) {
                 return;
             }
-            ++next_scan_;
+            auto const due = due_of(in, next_scan_);
+            bool const late = !due || in.now > *due + patience;
+            if (!late && (!starts_.empty() || !look_ahead(in))) {
+                return;
+            }
+            next_scan_ += late ? 1 : 0;
             continue;
         }
         StoredUnit const* unit = in.store.find(next_scan_);
         std::uint64_t const position =
             to_number(in.store.grid().first_chunk(next_scan_)) * in.store.chunk_size();
         if (auto const start = finder_.feed(position, unit->payload)) {
-            // The PAT may lie at the end of the unit before.
-            UnitIndex const at = *start / in.store.chunk_size() / in.store.grid().chunks_per_unit();
-            newest_start_ = at;
-            if (state_ == State::searching) {
-                starts_.push_back({at, *start, in.now});
-            }
+            note_start(in, *start);
         }
         ++next_scan_;
+    }
+}
+
+/// Whether a later start is whole although earlier units are missing; the scan goes on behind it.
+bool Playout::look_ahead(Inputs const& in)
+{
+    RandomAccessFinder finder;
+    UnitIndex const newest = *in.store.newest_complete();
+    for (UnitIndex unit = next_scan_ + 1; unit <= newest; ++unit) {
+        if (!in.store.complete(unit)) {
+            continue; // the finder sees the gap
+        }
+        std::uint64_t const position =
+            to_number(in.store.grid().first_chunk(unit)) * in.store.chunk_size();
+        if (auto const start = finder.feed(position, in.store.find(unit)->payload)) {
+            finder_ = finder;
+            next_scan_ = unit + 1;
+            note_start(in, *start);
+            return true;
+        }
+    }
+    return false;
+}
+
+void Playout::note_start(Inputs const& in, std::uint64_t position)
+{
+    // The PAT may lie at the end of the unit before.
+    UnitIndex const at = position / in.store.chunk_size() / in.store.grid().chunks_per_unit();
+    newest_start_ = at;
+    if (state_ == State::searching) {
+        starts_.push_back({at, position, in.now});
     }
 }
 

@@ -41,6 +41,9 @@ public:
     static constexpr Duration latency_patient_max = std::chrono::milliseconds{2500};
     /// A start that is overdue by more than that makes a player run late; a later one is better.
     static constexpr Duration start_overdue_max = std::chrono::milliseconds{200};
+    /// A joiner whose latency is automatic waits for the first start until it is that much overdue:
+    /// a picture soon is worth being further behind for a while.
+    static constexpr Duration first_overdue_max = std::chrono::milliseconds{1500};
     /// Long enough to see the next key frame of a well-made stream; then any start will do.
     static constexpr Duration start_patience = std::chrono::milliseconds{2500};
     /// Behind schedule by this much is a stall (design §7).
@@ -104,6 +107,8 @@ private:
 
     void follow_clock(Inputs const& in);
     void scan(Inputs const& in);
+    bool look_ahead(Inputs const& in);
+    void note_start(Inputs const& in, std::uint64_t position);
     void try_start(Inputs const& in, PlayoutNews& news);
     void start_at(Inputs const& in, Start const& start, PlayoutNews& news);
     void play(Inputs const& in, std::vector<PlayoutPiece>& pieces, PlayoutNews& news);

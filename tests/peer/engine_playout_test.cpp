@@ -114,6 +114,39 @@ TEST_F(PlayoutTest, starts_at_the_pat_before_a_key_frame)
     EXPECT_EQ(packet->pid, ts::pat_pid);
 }
 
+TEST_F(PlayoutTest, a_joiner_waits_for_an_old_start_rather_than_for_a_new_one)
+{
+    playout_ = make(std::nullopt);
+    playout_.begin(20); // a key frame, of which a chunk is missing
+    signed_unit(20, false);
+    for (UnitIndex unit = 21; unit < 36; ++unit) {
+        signed_unit(unit);
+        advance(unit_time * unit + 10ms);
+    }
+    Duration const overdue = 1300ms;
+    Duration const now = unit_time * 20 + 10ms + Playout::latency_default + overdue;
+    store_.put_all(*store_.find(20), media_[20]);
+    advance(now);
+    ASSERT_FALSE(units_.empty());
+    EXPECT_EQ(units_.front(), 20U);
+    EXPECT_EQ(playout_.latency(), Playout::latency_default + overdue);
+}
+
+TEST_F(PlayoutTest, a_joiner_starts_at_a_later_key_frame_that_is_whole_before)
+{
+    playout_ = make(std::nullopt);
+    playout_.begin(20);
+    signed_unit(20, false);
+    for (UnitIndex unit = 21; unit <= 50; ++unit) {
+        signed_unit(unit, unit >= 40);
+    }
+    advance(unit_time * 50 + 10ms);
+    EXPECT_EQ(playout_.first_wanted(), 40U);
+    advance(unit_time * 40 + 10ms + Playout::latency_default);
+    ASSERT_FALSE(units_.empty());
+    EXPECT_EQ(units_.front(), 40U);
+}
+
 TEST_F(PlayoutTest, a_missing_unit_is_a_stall_and_nothing_is_left_out)
 {
     playout_.begin(0);
