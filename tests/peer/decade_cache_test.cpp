@@ -184,6 +184,34 @@ TEST_F(CacheTest, metadata_outlive_the_process)
     EXPECT_EQ(ask("GET", decade::alias_path(channel.id, *before.chunks), rights).status, 200u);
 }
 
+TEST_F(CacheTest, a_token_for_something_else_neither_deletes_nor_learns_anything)
+{
+    auto const object = text_of(channel.object(10, 2));
+    ASSERT_EQ(put(object, token()).status, 201u);
+    auto const scoped = [this](decade::Scope const& scope) {
+        return token([&scope](decade::Token& one) { one.scopes = {scope}; });
+    };
+    auto const name_of = [this](std::string_view body) {
+        return NiName::of(*server.hasher, as_bytes(body));
+    };
+    auto const attributes = "/decade/v1/objects/" + name_of(object).value_text() + "/attributes";
+    Channel const other;
+    for (auto const& scope :
+         {decade::Scope{decade::SwarmScope{other.id, std::nullopt}},
+          decade::Scope{decade::SwarmScope{channel.id, ChunkRange{ChunkId{0}, ChunkId{175}}}},
+          decade::Scope{name_of("another object")}}) {
+        EXPECT_EQ(ask("DELETE", path_of(object), scoped(scope)).status, 403u);
+        EXPECT_EQ(ask("GET", attributes, scoped(scope)).status, 403u);
+        EXPECT_EQ(ask("HEAD", attributes, scoped(scope)).status, 403u);
+    }
+    EXPECT_EQ(cache->table().count(), 1u);
+    for (auto const& scope : {decade::Scope{decade::SwarmScope{channel.id, std::nullopt}},
+                              decade::Scope{name_of(object)}}) {
+        EXPECT_EQ(ask("GET", attributes, scoped(scope)).status, 200u);
+    }
+    EXPECT_EQ(ask("DELETE", path_of(object), scoped(name_of(object))).status, 204u);
+}
+
 TEST_F(CacheTest, a_live_index_is_kept_if_the_channel_signed_it_and_it_is_no_older)
 {
     auto const rights = token();
