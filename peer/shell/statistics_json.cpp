@@ -83,6 +83,7 @@ std::string to_json(StatisticsRecord const& record)
     object["storage_bytes"] = swarm.storage_bytes;
     object["rescued_units"] = swarm.rescued_units;
     object["last_rescue_cause"] = swarm.last_rescue_cause;
+    object["living_from"] = record.living_from;
     object["duplicate_bytes"] = swarm.duplicate_bytes;
     object["wire_bytes_in"] = swarm.wire_bytes_in;
     object["wire_bytes_out"] = swarm.wire_bytes_out;

@@ -21,6 +21,7 @@ struct StatisticsRecord {
     Duration uptime{};
     SwarmStatistics swarm;
     ProcessUsage usage;
+    std::string living_from; ///< who carries the picture: peers, cache, CDN
     bool is_final = false;
 };
 

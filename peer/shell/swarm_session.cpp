@@ -1,10 +1,13 @@
 #include "peer/shell/swarm_session.hpp"
 
+#include "peer/shell/carrier_watch.hpp"
 #include "peer/shell/link_peers.hpp"
 #include "peer/shell/os_random.hpp"
 #include "peer/shell/statistics_json.hpp"
 #include "peer/shell/storage_client.hpp"
 #include "protocol/base/assert.hpp"
+
+#include <boost/asio/steady_timer.hpp>
 
 #include <mutex>
 
@@ -12,6 +15,7 @@ namespace ppsp::peer {
 namespace {
 
 constexpr std::size_t peer_id_bytes = 20; // 40 hex digits, protocols.md §10.1
+constexpr std::chrono::seconds carrier_interval{1};
 
 } // namespace
 
@@ -32,6 +36,7 @@ struct SwarmSession::Parts {
     [[nodiscard]] std::vector<StorageServer> start_storage();
     [[nodiscard]] std::optional<SwarmFigures> figures() const;
     [[nodiscard]] StatisticsRecord record() const;
+    void watch_carrier();
     void leave();
     /// The answer of `work` on the node's thread, or `last` when there is none any more.
     template <typename Work, typename Answer>
@@ -50,6 +55,8 @@ struct SwarmSession::Parts {
     std::unique_ptr<LinkPeers> link_peers;
     std::unique_ptr<TrackerClient> tracker;
     std::unique_ptr<StorageClient> storage;
+    CarrierWatch carrier_watch;
+    std::unique_ptr<boost::asio::steady_timer> carrier_timer;
 
     /// Held by calls that ask the node from other threads: it must not be stopped meanwhile.
     std::mutex control;
@@ -120,7 +127,26 @@ StatisticsRecord SwarmSession::Parts::record() const
     record.uptime = node->now().time_since_epoch();
     record.swarm = node->engine().statistics(node->now(), swarm()).value_or(SwarmStatistics{});
     record.usage = process_usage();
+    record.living_from = to_text(carrier_watch.carrier());
     return record;
+}
+
+/// Tells once a second whether peers or storage carry the picture, if that has changed.
+void SwarmSession::Parts::watch_carrier()
+{
+    carrier_timer->expires_after(carrier_interval);
+    carrier_timer->async_wait([this](boost::system::error_code const& error) {
+        if (error) {
+            return;
+        }
+        auto const swarm_figures = node->engine().statistics(node->now(), swarm());
+        auto const sentence =
+            swarm_figures ? carrier_watch.observe(node->now(), *swarm_figures) : std::nullopt;
+        if (sentence) {
+            options.on_message(*sentence);
+        }
+        watch_carrier();
+    });
 }
 
 void SwarmSession::Parts::leave()
@@ -180,6 +206,9 @@ void SwarmSession::join(LiveSwarmConfig const& config, integrity::Signer* signer
     LiveSwarmConfig with_storage = config;
     if (config.role == Role::viewer) {
         with_storage.storage = parts_->start_storage();
+        parts_->carrier_timer =
+            std::make_unique<boost::asio::steady_timer>(parts_->node->context());
+        parts_->watch_carrier();
     }
     parts_->node->handle(JoinSwarm{with_storage, signer});
     auto const& options = parts_->options;

@@ -65,7 +65,9 @@ class Rescue(unittest.TestCase):
             self.assertEqual((figures["stalls"], figures["continuity"]), (0, 1), figures)
             self.assertEqual(figures["from_peers_bytes"] + figures["from_source_bytes"] + figures["from_cache_bytes"], 0)
             self.assertGreaterEqual(figures["from_cdn_bytes"], figures["media_bytes"])
-            self.assertEqual(figures["last_rescue_cause"], "no neighbour is connected")
+            self.assertEqual((figures["last_rescue_cause"], figures["living_from"]), ("no neighbour is connected", "CDN"))
+            said = (swarm.path / f"{name}.err").read_text()
+            self.assertEqual(said.count("living from the CDN: no neighbour is connected\n"), 1, said)
             self.assertEqual(figures["bad_chunks"], 0)
             print(f"{name}: start-up {figures['startup_ms']} ms, latency p95 {figures['live_latency_ms']['p95']} ms")
         self.assertGreaterEqual(liar.served, 1)
@@ -104,6 +106,10 @@ class Rescue(unittest.TestCase):
         print(f"from peers again: {share:.1%}, cause: {alone['last_rescue_cause']}")
         self.assertGreaterEqual(share, 0.9)
         figures = self.played("viewer", 1_500_000)
+        said = [line for line in (swarm.path / "viewer.err").read_text().splitlines() if "living" in line or "carry" in line]
+        self.assertEqual(len(said), 2, said)
+        self.assertRegex(said[0], "^ppsp-peer: living from the cache: no (neighbour is connected|peer sends anything)$")
+        self.assertEqual(said[1], "ppsp-peer: peers carry the picture again")
         self.assertEqual((figures["stalls"], figures["continuity"]), (0, 1), figures)
 
     def test_a_viewer_says_what_is_missing(self):
