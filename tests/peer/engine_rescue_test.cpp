@@ -78,9 +78,11 @@ TEST_F(RescueTest, PlaysWithNoPeerAtAll)
     EXPECT_EQ(figures.last_rescue_cause, "no neighbour is connected");
 }
 
-TEST_F(RescueTest, GoesOnWithoutAStallWhenAllPeersVanish)
+struct VanishTest : RescueTest, testing::WithParamInterface<StorageTier> {};
+
+TEST_P(VanishTest, GoesOnWithoutAStallWhenAllPeersVanishAndReturnsToThem)
 {
-    add_server(StorageTier::cache);
+    add_server(GetParam());
     VirtualNode& source = start_source();
     VirtualNode& viewer = swarm.add_viewer(std::nullopt);
     swarm.introduce(viewer, {source.endpoint});
@@ -90,7 +92,10 @@ TEST_F(RescueTest, GoesOnWithoutAStallWhenAllPeersVanish)
     swarm.run_for(30s);
     expect_good(viewer);
     auto const after = swarm.figures(viewer);
-    EXPECT_GE(after.from_cache_bytes - before.from_cache_bytes, 28U * 20 * 16 * 1024);
+    auto const from_storage = [](SwarmStatistics const& figures) {
+        return figures.from_cache_bytes + figures.from_cdn_bytes;
+    };
+    EXPECT_GE(from_storage(after) - from_storage(before), 28U * 20 * 16 * 1024);
     // And back: the peers carry it again.
     swarm.meddle = nullptr;
     swarm.introduce(viewer, {source.endpoint});
@@ -102,6 +107,9 @@ TEST_F(RescueTest, GoesOnWithoutAStallWhenAllPeersVanish)
     EXPECT_GE(peers, 0.9 * static_cast<double>(last.media_bytes - back.media_bytes));
     expect_good(viewer);
 }
+
+INSTANTIATE_TEST_SUITE_P(Tiers, VanishTest,
+                         testing::Values(StorageTier::cache, StorageTier::cdn));
 
 TEST_F(RescueTest, CacheStaysQuietWhilePeersDeliver)
 {
