@@ -192,7 +192,7 @@ void Swarm::keep_found(TimePoint now, StoredUnit& stored, Bytes payload, Storage
 void Swarm::note_overtaken(TimePoint now, UnitIndex unit)
 {
     constexpr Duration window = 2s;
-    constexpr std::uint32_t few = 2; // of forty
+    constexpr std::uint32_t few = 1; // of forty
     if (now - overtaken_.since > window) {
         overtaken_ = {now, 0, overtaken_.newest};
     }
