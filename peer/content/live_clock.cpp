@@ -22,8 +22,11 @@ void LiveClock::on_munro(TimePoint now, UnitIndex unit, UnixMicros signed_at)
     if (newest_ && unit > *newest_ && signed_at > newest_signed_at_) {
         auto const mean =
             Duration{(signed_at - newest_signed_at_) / static_cast<std::int64_t>(unit - *newest_)};
-        // A smooth mean: units of a variable bit rate last differently long.
-        unit_duration_ = unit_duration_ ? (*unit_duration_ * 15 + mean) / 16 : mean;
+        // A smooth mean: units of a variable bit rate last differently long. A pause of the source
+        // is no long unit.
+        unit_duration_ = unit_duration_
+                             ? (*unit_duration_ * 15 + std::min(mean, *unit_duration_ * 4)) / 16
+                             : mean;
     }
     if (!newest_ || unit > *newest_) {
         newest_ = unit;

@@ -55,13 +55,19 @@ void Playout::advance(Inputs const& in, std::vector<PlayoutPiece>& pieces, Playo
 }
 
 /// A shorter way to the source was found, or the shortest one forgotten: what was the latency above
-/// the old one is another above the new one, for the same schedule. A joiner that began with old
-/// units would stall otherwise, as soon as it sees the first new one.
+/// the old one is another above the new one, for the same schedule, in the first seconds. A joiner
+/// that began with old units would stall otherwise, as soon as it sees the first new one.
 void Playout::follow_clock(Inputs const& in)
 {
     TimePoint const base = in.clock.local_time(in.utc_at_zero);
-    if (automatic_ && state_ == State::playing && clock_base_) {
-        latency_ = std::clamp(latency_ + (*clock_base_ - base), latency_min, latency_max);
+    constexpr Duration just_started = 30s;
+    constexpr Duration shift_max = 1s; // beyond that it is another clock
+    bool const follows =
+        automatic_ && state_ == State::playing && in.now - started_at_ < just_started;
+    if (follows && clock_base_) {
+        Duration const shift = *clock_base_ - base;
+        latency_ += std::chrono::abs(shift) <= shift_max ? shift : Duration::zero();
+        latency_ = std::clamp(latency_, latency_min, latency_max);
     }
     clock_base_ = base;
 }
@@ -201,6 +207,7 @@ void Playout::try_start(Inputs const& in, PlayoutNews& news)
 void Playout::start_at(Inputs const& in, Start const& start, PlayoutNews& news)
 {
     state_ = State::playing;
+    started_at_ = in.now;
     next_out_ = start.unit;
     start_position_ = start.position;
     first_piece_ = true;

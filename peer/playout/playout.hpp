@@ -149,6 +149,7 @@ private:
     TimePoint quiet_since_{}; ///< nothing was late since then
     TimePoint lowered_{};
     TimePoint raised_{};
+    TimePoint started_at_{};
 
     Counters counters_;
     LatencySamples latencies_;

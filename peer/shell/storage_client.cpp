@@ -3,6 +3,8 @@
 #include "protocol/base/assert.hpp"
 #include "protocol/net/http_client.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
 #include <deque>
 
@@ -83,17 +85,23 @@ net::awaitable<void> StorageClient::Parts::serve(std::size_t number,
                                                  std::shared_ptr<net::HttpClient> client)
 {
     auto const self = shared_from_this();
+    // Later, also where an answer needs no waiting: the engine is busy now.
+    co_await boost::asio::post(context, net::use_awaitable);
     Origin& origin = origins[number];
     while (!is_ended && !origin.waiting.empty()) {
         Waiting const next = std::move(origin.waiting.front());
         origin.waiting.pop_front();
+        FetchFinished finished;
+        finished.swarm = next.wanted.swarm;
+        finished.fetch = next.wanted.fetch;
+        if (SteadyClock::now() >= next.expires) {
+            feed(finished);
+            continue;
+        }
         auto answer = co_await client->call(call_of(origin.server, next));
         if (is_ended) {
             break;
         }
-        FetchFinished finished;
-        finished.swarm = next.wanted.swarm;
-        finished.fetch = next.wanted.fetch;
         if (answer) {
             finished.status = answer->status;
             finished.body = {reinterpret_cast<std::uint8_t const*>(answer->body.data()),

@@ -85,6 +85,16 @@ MappedObject* ObjectMap::find(UnitIndex unit)
     return unit <= object.last() ? &object : nullptr;
 }
 
+std::optional<UnitIndex> ObjectMap::next(UnitIndex unit) const
+{
+    for (MappedObject const& object : objects_) {
+        if (object.last() >= unit) {
+            return std::max(object.first, unit);
+        }
+    }
+    return std::nullopt;
+}
+
 UnitIndex ObjectMap::newest() const
 {
     PPSP_ASSERT(!objects_.empty());

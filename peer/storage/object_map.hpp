@@ -39,6 +39,8 @@ public:
     /// Known or foretold; nullptr for units before all objects, in a gap between two, or too far
     /// ahead. Valid until the next call.
     [[nodiscard]] MappedObject* find(UnitIndex unit);
+    /// First unit, from this one on, that a known object holds; nullopt if none does.
+    [[nodiscard]] std::optional<UnitIndex> next(UnitIndex unit) const;
     /// Last unit of the newest object that is known to exist. Not if empty.
     [[nodiscard]] UnitIndex newest() const;
     /// Where the newest picture may start.

@@ -27,9 +27,9 @@ std::size_t record_size_of(LiveSwarmConfig const& swarm)
 
 Rescue::Rescue(RescueConfig const& config, LiveSwarmConfig const& swarm, TimePoint joined, Rng rng)
     : config_(config), swarm_(swarm.id), chunk_size_(swarm.chunk_size), servers_(swarm.storage),
-      health_(swarm.storage.size()), joined_(joined), rng_(rng), salt_(rng_.next()),
-      publish_lag_(config.publish_lag), record_size_(record_size_of(swarm)), refilled_(joined),
-      next_look_(joined)
+      health_(swarm.storage.size()), ignores_ranges_(swarm.storage.size()), joined_(joined),
+      rng_(rng), salt_(rng_.next()), publish_lag_(config.publish_lag),
+      record_size_(record_size_of(swarm)), refilled_(joined), next_look_(joined)
 {
     PPSP_ASSERT(servers_.size() <= servers_max);
 }
@@ -37,6 +37,8 @@ Rescue::Rescue(RescueConfig const& config, LiveSwarmConfig const& swarm, TimePoi
 void Rescue::plan(TimePoint now, Situation const& situation, std::vector<FetchWanted>& fetches)
 {
     next_look_ = now + look_gap;
+    has_neighbours_ = situation.has_neighbours;
+    expire(now);
     refill(now, situation);
     plan_index(now, situation, fetches);
     if (map_.empty()) {
@@ -57,8 +59,12 @@ void Rescue::refill(TimePoint now, Situation const& situation)
     double const per_second = static_cast<double>(unit_bytes()) * 1e6 /
                               static_cast<double>(situation.unit_duration.count());
     double const passed = static_cast<double>((now - refilled_).count()) / 1e6;
+    // However slow the stream: a few objects, and an index.
+    double const least = static_cast<double>(
+        4 * (head_bytes(map_.units_per_object()) + map_.units_per_object() * unit_bytes()) +
+        decade::index_text_size_max);
     budget_bytes_ = std::min(budget_bytes_ + passed * per_second * config_.budget_rate,
-                             per_second * config_.budget_burst_s);
+                             std::max(per_second * config_.budget_burst_s, least));
     refilled_ = now;
 }
 
@@ -112,7 +118,7 @@ void Rescue::plan_first(TimePoint now, Situation const& situation,
     for (UnitIndex unit = first; unit <= newest;) {
         MappedObject const* const object = map_.find(unit);
         if (object == nullptr) {
-            ++unit;
+            unit = map_.next(unit).value_or(newest + 1);
             continue;
         }
         std::vector<UnitIndex> wanted;
@@ -134,8 +140,11 @@ void Rescue::plan_units(TimePoint now, Situation const& situation,
     UnitIndex const first = situation.units->first_wanted();
     attempts_.erase(attempts_.begin(), attempts_.lower_bound(first));
     bool const eager = situation.alone || !situation.playing;
-    UnitIndex const edge = std::max(situation.units->edge(), map_.newest());
-    for (UnitIndex unit = first; eager || unit <= edge;) {
+    // No viewer wants what is further ahead.
+    constexpr UnitIndex reach = 100'000;
+    UnitIndex const edge =
+        std::min(std::max(situation.units->edge(), map_.newest()), first + reach);
+    for (UnitIndex unit = first; unit <= first + reach && (eager || unit <= edge);) {
         MappedObject const* const object = map_.find(unit);
         if (object == nullptr) {
             if (unit > edge) {
@@ -145,7 +154,7 @@ void Rescue::plan_units(TimePoint now, Situation const& situation,
                 read_index_again(now, Fetch{.kind = Kind::part});
                 break;
             }
-            ++unit; // before the oldest object, or in a gap
+            unit = map_.next(unit).value_or(edge + 1); // before the oldest object, or in a gap
             continue;
         }
         if (TimePoint const at = published(situation, *object); at > now) {
@@ -222,7 +231,9 @@ void Rescue::plan_object(TimePoint now, Situation const& situation, MappedObject
     Fetch fetch;
     fetch.server = *server;
     fetch.object = object.first;
-    if (static_cast<double>(wanted.size()) >= config_.whole_share * object.units) {
+    fetch.units = object.units;
+    if (ignores_ranges_[*server] ||
+        static_cast<double>(wanted.size()) >= config_.whole_share * object.units) {
         fetch.kind = Kind::whole;
         fetch.first = object.first;
         fetch.last = object.last();
@@ -283,6 +294,7 @@ bool Rescue::plan_chunks(TimePoint now, Situation const& situation, Fetch fetch,
     fetch.kind = Kind::chunks;
     fetch.first = unit;
     fetch.last = unit;
+    fetch.chunk = UnitGrid{map_.chunks_per_unit()}.first_chunk(unit) + first;
     fetch.offset =
         head_bytes(object.units) + (unit - object.first) * unit_bytes() + first * chunk_size_;
     fetch.bytes = (end - first) * chunk_size_;
@@ -305,8 +317,12 @@ bool Rescue::begin(TimePoint now, Situation const& situation, Fetch fetch, std::
     }
     budget_bytes_ -= bytes;
     fetch.began = now;
-    Duration const timeout = std::clamp(4 * health_[fetch.server].safe(fetch.bytes),
-                                        config_.timeout_min, config_.timeout_max);
+    StorageHealth const& health = health_[fetch.server];
+    // Of a server that never answered little is known; it may be as far as it likes if it is alone.
+    bool const patient = !health.measured() && !others_work(now, fetch.server);
+    Duration const timeout = patient ? config_.timeout_max
+                                     : std::clamp(4 * health.safe(fetch.bytes), config_.timeout_min,
+                                                  config_.timeout_max);
     FetchWanted wanted;
     wanted.swarm = swarm_;
     wanted.fetch = next_fetch_++;
@@ -324,6 +340,7 @@ bool Rescue::begin(TimePoint now, Situation const& situation, Fetch fetch, std::
         wanted.range = {fetch.offset, fetch.offset + fetch.bytes - 1};
     }
     wanted.timeout = timeout;
+    fetch.expires = now + timeout + std::chrono::seconds{1};
     for (UnitIndex unit = fetch.first; unit <= fetch.last && fetch.kind != Kind::index; ++unit) {
         attempts_[unit].again = now + timeout + look_gap;
         begun_.push_back(unit);

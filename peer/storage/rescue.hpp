@@ -34,7 +34,9 @@ struct RescueConfig {
     Duration publish_step = std::chrono::milliseconds{50};
     /// An object that is not there yet is asked for again after this, twice as long every time.
     Duration missing_retry = std::chrono::milliseconds{60};
-    Duration missing_retry_max = std::chrono::milliseconds{500};
+    Duration missing_retry_max = std::chrono::seconds{2};
+    /// The same while neighbours are connected: if they announce nothing, nothing was made.
+    Duration missing_retry_max_among = std::chrono::seconds{6};
     /// Then the index is read: it was foretold wrongly.
     unsigned misses_max = 3;
     /// A joiner asks CDN servers only if no neighbour was found by then: caches cost less.
@@ -49,6 +51,8 @@ struct RescueConfig {
     /// once. Whatever goes wrong, a viewer is no heavier on storage than this.
     double budget_rate = 1.5;
     double budget_burst_s = 6;
+    /// What a request costs beside the bytes of its answer.
+    std::size_t request_bytes = 500;
     Duration timeout_min = std::chrono::milliseconds{400};
     Duration timeout_max = std::chrono::seconds{3};
     /// An object is taken whole if that share of it is missing and wanted.
@@ -71,8 +75,9 @@ public:
         PickerView const* units = nullptr; ///< null until the first unit was seen
         LiveStore const* store = nullptr;
         bool playing = false;
-        bool alone = false;         ///< no neighbour brings anything
-        bool peers_expected = true; ///< some may be found, or are there
+        bool alone = false;          ///< no neighbour brings anything
+        bool peers_expected = true;  ///< some may be found, or are there
+        bool has_neighbours = false; ///< somebody is connected
         Duration unit_duration{};
         Duration latency{}; ///< of the playout
     };
@@ -84,6 +89,7 @@ public:
         Bytes payload;
         StorageTier tier{};
         std::size_t server = 0;
+        TimePoint asked{};
     };
     /// Chunks of a unit whose munro is known; what they are is not verified.
     struct FoundChunks {
@@ -92,11 +98,13 @@ public:
         Bytes payload;
         StorageTier tier{};
         std::size_t server = 0;
+        TimePoint asked{};
     };
     struct Tools {
         integrity::Hasher& hasher;
         integrity::Checker& checker;
         UnixMicros utc = 0;
+        bool tuning_in = false; ///< an old index says nothing about where the stream is
     };
 
     Rescue(RescueConfig const& config, LiveSwarmConfig const& swarm, TimePoint joined, Rng rng);
@@ -119,9 +127,16 @@ public:
         chunks_.reset();
         kept_.clear();
     }
-    /// A unit's munro is not acceptable although signed (a replay, or another clock), or its chunks
-    /// do not give the munro.
-    void on_unacceptable(TimePoint now, UnitIndex unit, std::size_t server);
+    /// A unit is not what it was signed to be: another one with its number was, or its chunks do
+    /// not give the munro.
+    void on_wrong(TimePoint now, UnitIndex unit, std::size_t server, TimePoint asked);
+    /// A unit is too old, or its time does not fit its place: nobody's lie, but of no use.
+    void on_useless(TimePoint now, UnitIndex unit, std::size_t server, TimePoint asked);
+    /// Newest unit that an index or an answer showed; nullopt before that.
+    [[nodiscard]] std::optional<UnitIndex> newest() const
+    {
+        return map_.empty() ? std::nullopt : std::optional(map_.newest());
+    }
     /// Units that are fetched since the last call, and those that did not come by it.
     [[nodiscard]] std::vector<UnitIndex> take_begun() { return std::exchange(begun_, {}); }
     [[nodiscard]] std::vector<UnitIndex> take_failed() { return std::exchange(failed_, {}); }
@@ -149,6 +164,9 @@ private:
         UnitIndex first = 0;   ///< units asked for
         UnitIndex last = 0;
         std::uint64_t offset = 0; ///< of the bytes asked for
+        std::uint32_t units = 0;  ///< of the object
+        ChunkId chunk{};          ///< first one asked for, of a unit whose munro is known
+        TimePoint expires{};      ///< the shell has answered by then
     };
     struct Attempt {
         TimePoint again{}; ///< not asked before
@@ -157,9 +175,11 @@ private:
     /// Bytes of units that wait for their object's head.
     struct Part {
         UnitIndex object = 0;
+        std::uint32_t units = 0; ///< of the object
         std::uint64_t offset = 0;
         ByteVector bytes;
         std::size_t server = 0;
+        TimePoint asked{};
     };
 
     void digest(TimePoint now, FetchFinished const& finished, Tools const& tools);
@@ -167,14 +187,19 @@ private:
     void on_missing(TimePoint now, Fetch const& fetch);
     void on_head(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools);
     void on_whole(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools);
-    void on_chunks(Fetch const& fetch, Bytes body);
+    void on_chunks(TimePoint now, Fetch const& fetch, Bytes body);
+    void settle(Fetch const& fetch, FetchFinished const& finished);
+    void expire(TimePoint now);
+    void drop_parts(TimePoint now, UnitIndex object);
+    [[nodiscard]] MappedObject* object_of(UnitIndex first, std::uint32_t units);
     void on_part(TimePoint now, Part part, Tools const& tools);
     [[nodiscard]] bool find_units(decade::ObjectHead const& head, Bytes bytes, std::uint64_t offset,
-                                  std::size_t server, Tools const& tools);
+                                  Fetch const& fetch, Tools const& tools);
     void read_part(TimePoint now, MappedObject& object, Part const& part, Tools const& tools);
     [[nodiscard]] bool is_head_of(decade::ObjectHead const& head, MappedObject const& object) const;
     void lie(TimePoint now, Fetch const& fetch);
     void retry(TimePoint at, Fetch const& fetch);
+    [[nodiscard]] Fetch fetch_of(Part const& part) const;
     void read_index_again(TimePoint now, Fetch const& fetch);
     void prove(MappedObject& object, Fetch const& fetch);
 
@@ -208,6 +233,8 @@ private:
     std::uint32_t chunk_size_;
     std::vector<StorageServer> servers_;
     std::vector<StorageHealth> health_;
+    std::vector<bool> ignores_ranges_; ///< by server
+    bool has_neighbours_ = false;      ///< when last planned
     TimePoint joined_;
     Rng rng_;
     std::uint64_t salt_;

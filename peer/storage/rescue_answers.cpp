@@ -1,6 +1,9 @@
 #include "peer/storage/rescue.hpp"
 
+#include "protocol/integrity/munro_policy.hpp"
+
 #include <algorithm>
+#include <bit>
 
 /// What came of a fetch.
 namespace ppsp::peer {
@@ -27,9 +30,12 @@ void Rescue::digest(TimePoint now, FetchFinished const& finished, Tools const& t
     Fetch const fetch = entry->second;
     under_way_.erase(entry);
     next_look_ = now;
+    settle(fetch, finished);
     StorageHealth& health = health_[fetch.server];
     index_under_way_ = index_under_way_ && fetch.kind != Kind::index;
-    if (finished.status != 0) {
+    if (finished.status == 0) {
+        health.on_timeout(now - fetch.began);
+    } else {
         health.on_answer(now - fetch.began, finished.body.size());
     }
     if (finished.status == status_not_found || finished.status == status_range) {
@@ -38,25 +44,61 @@ void Rescue::digest(TimePoint now, FetchFinished const& finished, Tools const& t
     }
     bool const ranged = fetch.kind != Kind::index && fetch.kind != Kind::whole;
     if (finished.status != status_ok && !(ranged && finished.status == status_partial)) {
-        health.on_failure(now);
+        health.on_failure(now, fetch.began);
         retry(now, fetch);
         return;
     }
     if (fetch.kind == Kind::index) {
         on_index(now, fetch, finished.body, tools);
     } else if (finished.status == status_ok) {
-        on_whole(now, fetch, finished.body, tools); // also when a part was asked for
+        ignores_ranges_[fetch.server] = ignores_ranges_[fetch.server] || ranged;
+        on_whole(now, fetch, finished.body, tools);
     } else if (finished.body.size() != fetch.bytes) {
         lie(now, fetch);
     } else if (fetch.kind == Kind::head) {
         on_head(now, fetch, finished.body, tools);
     } else if (fetch.kind == Kind::chunks) {
-        on_chunks(fetch, finished.body);
+        on_chunks(now, fetch, finished.body);
     } else {
-        Part part{
-            fetch.object, fetch.offset, {finished.body.begin(), finished.body.end()}, fetch.server};
-        on_part(now, std::move(part), tools);
+        on_part(now,
+                {fetch.object,
+                 fetch.units,
+                 fetch.offset,
+                 {finished.body.begin(), finished.body.end()},
+                 fetch.server,
+                 fetch.began},
+                tools);
     }
+}
+
+/// Who asked pays for what came, not for what was expected.
+void Rescue::settle(Fetch const& fetch, FetchFinished const& finished)
+{
+    budget_bytes_ += static_cast<double>(fetch.bytes);
+    budget_bytes_ -= static_cast<double>(finished.body.size() + config_.request_bytes);
+}
+
+/// The shell answers everything in its time; if it does not, a place must not stay taken.
+void Rescue::expire(TimePoint now)
+{
+    for (auto entry = under_way_.begin(); entry != under_way_.end();) {
+        Fetch const fetch = entry->second;
+        if (now < fetch.expires) {
+            ++entry;
+            continue;
+        }
+        entry = under_way_.erase(entry);
+        index_under_way_ = index_under_way_ && fetch.kind != Kind::index;
+        retry(now, fetch);
+    }
+}
+
+/// The object as it was when it was asked for; nullptr if an index says otherwise now.
+MappedObject* Rescue::object_of(UnitIndex first, std::uint32_t units)
+{
+    MappedObject* const object = map_.find(first);
+    bool const same = object != nullptr && object->first == first && object->units == units;
+    return same ? object : nullptr;
 }
 
 void Rescue::on_index(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools)
@@ -66,27 +108,38 @@ void Rescue::on_index(TimePoint now, Fetch const& fetch, Bytes body, Tools const
         lie(now, fetch);
         return;
     }
+    Duration const age{tools.utc - index->made_at};
+    if (tools.tuning_in && age - decade::index_clock_slack > integrity::tune_in_age_max) {
+        health_[fetch.server].on_failure(now, fetch.began);
+        read_index_again(now, fetch);
+        return;
+    }
     switch (decade::freshness(*index, index_sequence_, tools.utc)) {
     case decade::IndexFreshness::fresh:
     case decade::IndexFreshness::same:
         break;
     case decade::IndexFreshness::replayed: // this server is behind another one: a little?
         if (Duration{tools.utc - index->made_at} <= decade::index_age_max) {
-            health_[fetch.server].on_success();
+            health_[fetch.server].on_probe();
             return;
         }
         [[fallthrough]];
     case decade::IndexFreshness::too_old:
     case decade::IndexFreshness::from_future:
-        health_[fetch.server].on_failure(now);
+        health_[fetch.server].on_failure(now, fetch.began);
         read_index_again(now, fetch);
         return;
     }
-    if (index->chunk_size != chunk_size_ || index->chunks_per_unit > unit_chunks_max) {
-        health_[fetch.server].on_failure(now);
+    // Fixed for a swarm (trap T10): whatever was foretold and asked for depends on it.
+    std::uint32_t const width = index->chunks_per_unit;
+    bool const fits = index->chunk_size == chunk_size_ && std::has_single_bit(width) &&
+                      width >= 2 && width <= unit_chunks_max &&
+                      (map_.empty() || width == map_.chunks_per_unit());
+    if (!fits) {
+        health_[fetch.server].on_failure(now, fetch.began);
         return;
     }
-    health_[fetch.server].on_success();
+    health_[fetch.server].on_probe();
     index_misses_ = index->sequence > index_sequence_ ? 0 : index_misses_;
     index_sequence_ = index->sequence;
     map_.take(*index);
@@ -97,22 +150,29 @@ void Rescue::on_missing(TimePoint now, Fetch const& fetch)
 {
     if (fetch.kind == Kind::index) {
         if (others_work(now, fetch.server)) {
-            health_[fetch.server].on_failure(now);
+            health_[fetch.server].on_failure(now, fetch.began);
         }
         read_index_again(now, fetch);
         return;
     }
-    MappedObject const* const object = map_.find(fetch.object);
+    if (fetch.kind == Kind::head) {
+        drop_parts(now, fetch.object);
+    }
+    MappedObject const* const object = object_of(fetch.object, fetch.units);
+    Duration const retry_max =
+        has_neighbours_ ? config_.missing_retry_max_among : config_.missing_retry_max;
     unsigned misses = 0;
     for (UnitIndex unit = fetch.first; unit <= fetch.last; ++unit) {
-        Attempt& attempt = attempts_[unit];
-        constexpr unsigned doublings_max = 8;
-        attempt.again =
-            now + std::min(config_.missing_retry_max,
-                           config_.missing_retry * (1 << std::min(attempt.misses, doublings_max)));
-        attempt.misses += 1;
+        misses = std::max(misses, attempts_[unit].misses);
+    }
+    constexpr unsigned doublings_max = 8;
+    auto const gap =
+        std::min(retry_max, config_.missing_retry * (1 << std::min(misses, doublings_max)));
+    TimePoint const again = now + Duration{rng_.between(gap.count() * 3 / 4, gap.count() * 5 / 4)};
+    misses += 1;
+    for (UnitIndex unit = fetch.first; unit <= fetch.last; ++unit) {
+        attempts_[unit] = {again, misses};
         failed_.push_back(unit);
-        misses = std::max(misses, attempt.misses);
     }
     if (object != nullptr && !object->exists && misses == 1) {
         publish_lag_ = std::min(publish_lag_ + config_.publish_step, config_.publish_lag_max);
@@ -120,7 +180,7 @@ void Rescue::on_missing(TimePoint now, Fetch const& fetch)
     if (misses >= config_.misses_max) {
         // The server is behind, or what was foretold does not exist.
         if (others_work(now, fetch.server)) {
-            health_[fetch.server].on_failure(now);
+            health_[fetch.server].on_failure(now, fetch.began);
             retry(now, fetch);
         }
         read_index_again(now, fetch);
@@ -130,9 +190,13 @@ void Rescue::on_missing(TimePoint now, Fetch const& fetch)
 void Rescue::on_whole(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools)
 {
     auto const view = decade::read_object(body);
-    MappedObject* const object = map_.find(fetch.object);
-    if (!view || object == nullptr || !is_head_of(view->head, *object) ||
-        !find_units(view->head, view->payload, view->head.size, fetch.server, tools)) {
+    MappedObject* const object = object_of(fetch.object, fetch.units);
+    if (object == nullptr) {
+        retry(now, fetch);
+        return;
+    }
+    if (!view || !is_head_of(view->head, *object) ||
+        !find_units(view->head, view->payload, view->head.size, fetch, tools)) {
         lie(now, fetch);
         return;
     }
@@ -144,10 +208,13 @@ void Rescue::on_whole(TimePoint now, Fetch const& fetch, Bytes body, Tools const
 
 void Rescue::on_head(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools)
 {
-    MappedObject* const object = map_.find(fetch.object);
+    MappedObject* const object = object_of(fetch.object, fetch.units);
     auto const head = decade::read_head(body);
-    if (!head || object == nullptr || !is_head_of(*head, *object)) {
-        lie(now, fetch);
+    if (object == nullptr || !head || !is_head_of(*head, *object)) {
+        if (object != nullptr) {
+            lie(now, fetch);
+        }
+        drop_parts(now, fetch.object);
         return;
     }
     object->head.assign(body.begin(), body.end());
@@ -167,23 +234,49 @@ void Rescue::on_head(TimePoint now, Fetch const& fetch, Bytes body, Tools const&
     }
 }
 
-void Rescue::on_chunks(Fetch const& fetch, Bytes body)
+void Rescue::on_chunks(TimePoint now, Fetch const& fetch, Bytes body)
 {
-    MappedObject* const object = map_.find(fetch.object);
+    MappedObject* const object = object_of(fetch.object, fetch.units);
     if (object == nullptr) {
+        retry(now, fetch);
         return;
     }
-    std::uint64_t const chunk = (fetch.offset - head_bytes(object->units)) / chunk_size_;
-    UnitGrid const grid{map_.chunks_per_unit()};
-    chunks_ = FoundChunks{fetch.first, grid.first_chunk(object->first) + chunk, body,
-                          servers_[fetch.server].tier, fetch.server};
+    chunks_ = FoundChunks{fetch.first,  fetch.chunk, body, servers_[fetch.server].tier,
+                          fetch.server, fetch.began};
     prove(*object, fetch);
+}
+
+/// Parts whose head does not come are asked for again.
+void Rescue::drop_parts(TimePoint now, UnitIndex object)
+{
+    for (auto part = parts_.begin(); part != parts_.end();) {
+        if (part->object != object) {
+            ++part;
+            continue;
+        }
+        retry(now, fetch_of(*part));
+        part = parts_.erase(part);
+    }
+}
+
+Rescue::Fetch Rescue::fetch_of(Part const& part) const
+{
+    Fetch fetch;
+    fetch.kind = Kind::part;
+    fetch.server = part.server;
+    fetch.began = part.asked;
+    fetch.object = part.object;
+    fetch.units = part.units;
+    fetch.first = part.object + (part.offset - head_bytes(part.units)) / unit_bytes();
+    fetch.last = fetch.first + part.bytes.size() / unit_bytes() - 1;
+    return fetch;
 }
 
 void Rescue::on_part(TimePoint now, Part part, Tools const& tools)
 {
-    MappedObject* const object = map_.find(part.object);
+    MappedObject* const object = object_of(part.object, part.units);
     if (object == nullptr) {
+        retry(now, fetch_of(part));
         return;
     }
     if (!object->head.empty()) {
@@ -191,19 +284,15 @@ void Rescue::on_part(TimePoint now, Part part, Tools const& tools)
         return;
     }
     if (parts_.size() >= config_.fetches_max) {
-        parts_.erase(parts_.begin()); // its head never came
+        retry(now, fetch_of(parts_.front())); // its head never came
+        parts_.erase(parts_.begin());
     }
     parts_.push_back(std::move(part));
 }
 
 void Rescue::read_part(TimePoint now, MappedObject& object, Part const& part, Tools const& tools)
 {
-    Fetch fetch;
-    fetch.kind = Kind::part;
-    fetch.server = part.server;
-    fetch.object = part.object;
-    fetch.first = object.first + (part.offset - head_bytes(object.units)) / unit_bytes();
-    fetch.last = fetch.first + part.bytes.size() / unit_bytes() - 1;
+    Fetch const fetch = fetch_of(part);
     if (!object.head_proven && object.head_server != part.server) {
         // If they do not fit, nobody could say who lied.
         object.head.clear();
@@ -213,7 +302,7 @@ void Rescue::read_part(TimePoint now, MappedObject& object, Part const& part, To
     kept_.push_back(object.head);
     auto const head = decade::read_head(kept_.back());
     kept_.push_back(part.bytes);
-    if (!head || !find_units(*head, kept_.back(), part.offset, part.server, tools)) {
+    if (!head || !find_units(*head, kept_.back(), part.offset, fetch, tools)) {
         if (!object.head_proven) {
             object.head.clear();
         }
@@ -237,7 +326,7 @@ void Rescue::prove(MappedObject& object, Fetch const& fetch)
 /// The units of which `bytes`, from `offset` of their object on, hold the whole payload. False if
 /// one is not what the channel's key signed.
 bool Rescue::find_units(decade::ObjectHead const& head, Bytes bytes, std::uint64_t offset,
-                        std::size_t server, Tools const& tools)
+                        Fetch const& fetch, Tools const& tools)
 {
     std::size_t const before = found_.size();
     for (std::size_t i = 0; i < head.units.size(); ++i) {
@@ -252,7 +341,8 @@ bool Rescue::find_units(decade::ObjectHead const& head, Bytes bytes, std::uint64
             return false;
         }
         found_.push_back({head.units[i].chunks, *std::move(tree), head.units[i].signed_at,
-                          head.units[i].signature, payload, servers_[server].tier, server});
+                          head.units[i].signature, payload, servers_[fetch.server].tier,
+                          fetch.server, fetch.began});
     }
     return true;
 }
@@ -291,16 +381,23 @@ void Rescue::read_index_again(TimePoint now, Fetch const& fetch)
     }
 }
 
-void Rescue::on_unacceptable(TimePoint now, UnitIndex unit, std::size_t server)
+void Rescue::on_wrong(TimePoint now, UnitIndex unit, std::size_t server, TimePoint asked)
 {
-    health_[server].on_lie(now);
+    health_[server].on_lie(now, asked);
     attempts_[unit].again = now;
+    failed_.push_back(unit);
+}
+
+void Rescue::on_useless(TimePoint now, UnitIndex unit, std::size_t server, TimePoint asked)
+{
+    health_[server].on_failure(now, asked);
+    attempts_[unit].again = now + config_.missing_retry_max_among;
     failed_.push_back(unit);
 }
 
 void Rescue::lie(TimePoint now, Fetch const& fetch)
 {
-    health_[fetch.server].on_lie(now);
+    health_[fetch.server].on_lie(now, fetch.began);
     retry(now, fetch);
 }
 

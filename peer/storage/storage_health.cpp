@@ -31,17 +31,32 @@ void StorageHealth::on_answer(Duration took, std::size_t bytes)
     deviation_ += (std::chrono::abs(error) - deviation_) / 4;
 }
 
-void StorageHealth::on_failure(TimePoint now)
+void StorageHealth::on_failure(TimePoint now, TimePoint asked)
 {
+    if (asked < failed_at_) {
+        return;
+    }
+    failed_at_ = now;
     on_probation_ = true;
     paused_until_ =
         std::max(paused_until_, now + std::min(pause_max, pause_min * (1 << failures_)));
     failures_ = std::min(failures_ + 1, doublings_max);
 }
 
-void StorageHealth::on_lie(TimePoint now)
+void StorageHealth::on_timeout(Duration waited)
 {
-    paused_until_ = std::max(paused_until_, now + lie_pause * (1 << lies_));
+    latency_ = std::max(latency_, waited);
+    measured_ = false;
+}
+
+void StorageHealth::on_lie(TimePoint now, TimePoint asked)
+{
+    if (asked < lied_at_) {
+        return;
+    }
+    lied_at_ = now;
+    paused_until_ =
+        std::max(paused_until_, now + std::min(lie_pause_max, lie_pause * (1 << lies_)));
     lies_ = std::min(lies_ + 1, doublings_max);
 }
 

@@ -14,14 +14,20 @@ public:
     static constexpr Duration pause_max = std::chrono::seconds{10};
     /// Who sends wrong bytes, and twice as long every time.
     static constexpr Duration lie_pause = std::chrono::seconds{60};
+    static constexpr Duration lie_pause_max = std::chrono::minutes{10};
 
     /// A whole answer of any status that took this long from asking.
     void on_answer(Duration took, std::size_t bytes);
-    /// No answer, a refusal, or an old one.
-    void on_failure(TimePoint now);
-    /// Bytes that the channel's key did not sign.
-    void on_lie(TimePoint now);
-    /// It gave what was asked for.
+    /// No answer, a refusal, or an old one to what was asked at `asked`. What was asked before the
+    /// last failure was known is the same failure.
+    void on_failure(TimePoint now, TimePoint asked);
+    /// No answer within the time given: the server may just be far away.
+    void on_timeout(Duration waited);
+    /// Bytes that the channel's key did not sign; counted as failures are.
+    void on_lie(TimePoint now, TimePoint asked);
+    /// It answered to a probe.
+    void on_probe() { on_probation_ = false; }
+    /// It gave units that were asked for.
     void on_success()
     {
         failures_ = 0;
@@ -32,6 +38,7 @@ public:
     /// It failed and has not given anything since: nothing that matters is asked of it if there is
     /// another one.
     [[nodiscard]] bool on_probation() const { return on_probation_; }
+    [[nodiscard]] bool measured() const { return measured_; }
     [[nodiscard]] TimePoint paused_until() const { return paused_until_; }
     /// When `bytes` are usually here, from asking.
     [[nodiscard]] Duration expected(std::size_t bytes) const;
@@ -49,6 +56,8 @@ private:
     double bytes_per_second_ = 1e6;
     unsigned failures_ = 0;
     unsigned lies_ = 0;
+    TimePoint failed_at_{};
+    TimePoint lied_at_{};
     bool on_probation_ = false;
     TimePoint paused_until_{};
 };

@@ -28,8 +28,11 @@ Rescue::Situation Swarm::situation(TimePoint now) const
     result.store = has_begun ? &*store_ : nullptr;
     result.playing = playout_.playing();
     result.alone = is_alone(now);
+    result.has_neighbours = open_count() > 0;
     result.peers_expected = services_.config.neighbours_target > 0;
-    result.unit_duration = clock_.unit_duration().value_or(config_.unit_duration);
+    // After a pause of the source the mean says little.
+    result.unit_duration = std::clamp(clock_.unit_duration().value_or(config_.unit_duration),
+                                      config_.unit_duration / 4, config_.unit_duration * 4);
     result.latency = playout_.latency();
     return result;
 }
@@ -51,7 +54,12 @@ void Swarm::rescue(TimePoint now)
 /// What is fetched from storage is not asked of peers any more, unless it does not come.
 void Swarm::tell_picker(TimePoint now)
 {
+    constexpr std::size_t remembered = 64;
     for (UnitIndex const unit : rescue_->take_begun()) {
+        asked_of_storage_.push_back(unit);
+        if (asked_of_storage_.size() > remembered) {
+            asked_of_storage_.pop_front();
+        }
         picker_->on_rescued(now, unit);
         if (store_ && !store_->complete(unit)) {
             withdraw_rest(now, unit);
@@ -71,7 +79,8 @@ void Swarm::on_fetched(TimePoint now, FetchFinished const& finished)
         return;
     }
     figures_.storage_bytes += finished.body.size();
-    Rescue::Tools const tools{services_.ports.hasher, services_.ports.checker, utc(now)};
+    Rescue::Tools const tools{services_.ports.hasher, services_.ports.checker, utc(now),
+                              !playout_.begun()};
     rescue_->on_finished(now, finished, tools, [&](auto const& found) {
         if (!playout_.begun()) {
             random_access_hint_ = rescue_->random_access();
@@ -79,8 +88,25 @@ void Swarm::on_fetched(TimePoint now, FetchFinished const& finished)
         store_found(now, found);
     });
     tell_picker(now);
+    note_storage_signs(now);
     playout_.set_latency_floor(
         rescue_->latency_floor(clock_.unit_duration().value_or(config_.unit_duration)));
+}
+
+/// Who plays from storage alone hears of units by the index only: what it names and is not here is
+/// late from now on.
+void Swarm::note_storage_signs(TimePoint now)
+{
+    constexpr UnitIndex reach = 5000;
+    auto const newest = rescue_->newest();
+    if (!newest || !playout_.playing()) {
+        return;
+    }
+    UnitIndex const wanted = playout_.first_wanted();
+    if (*newest > wanted && *newest - wanted < reach && !signs_.first(wanted)) {
+        signs_.note(now, wanted);
+        play_wanted_ = true;
+    }
 }
 
 /// Its signature was verified; whether its time and place are believable was not.
@@ -90,14 +116,16 @@ StoredUnit* Swarm::open_found(TimePoint now, Rescue::FoundUnit const& found)
         playout_.begun() ? integrity::MunroUse::verification : integrity::MunroUse::tune_in;
     auto const verdict =
         munros_.check(found.chunks, found.signed_at, found.tree.munro(), utc(now), use);
-    if (verdict == integrity::MunroVerdict::too_old && use == integrity::MunroUse::tune_in) {
-        return nullptr; // the first part of what a joiner reads may be older than the edge may be
-    }
     bool const good =
         verdict == integrity::MunroVerdict::acceptable || verdict == integrity::MunroVerdict::known;
     if (!good) {
         UnitGrid const grid{static_cast<std::uint32_t>(found.chunks.count())};
-        rescue_->on_unacceptable(now, grid.unit_of(found.chunks.first), found.server);
+        UnitIndex const unit = grid.unit_of(found.chunks.first);
+        if (verdict == integrity::MunroVerdict::other_hash) {
+            rescue_->on_wrong(now, unit, found.server, found.asked);
+        } else {
+            rescue_->on_useless(now, unit, found.server, found.asked);
+        }
         return nullptr;
     }
     auto const chunks_per_unit = static_cast<std::uint32_t>(found.chunks.count());
@@ -142,7 +170,13 @@ void Swarm::store_found(TimePoint now, Rescue::FoundChunks const& found)
     UnitGrid const& grid = store_->grid();
     std::size_t const size = config_.chunk_size;
     ByteVector whole(stored->payload.begin(), stored->payload.end());
+    if (!grid.chunks(found.unit).contains(found.first)) {
+        return;
+    }
     auto const at = (to_number(found.first) - to_number(grid.first_chunk(found.unit))) * size;
+    if (found.payload.size() > whole.size() - at) {
+        return;
+    }
     std::copy(found.payload.begin(), found.payload.end(),
               whole.begin() + static_cast<std::ptrdiff_t>(at));
     auto tree = integrity::UnitTree::build(services_.ports.hasher, grid.first_chunk(found.unit),
@@ -150,7 +184,7 @@ void Swarm::store_found(TimePoint now, Rescue::FoundChunks const& found)
     if (tree.munro() != stored->tree.munro()) {
         figures_.bad_chunks += 1;
         figures_.wasted_bytes += found.payload.size();
-        rescue_->on_unacceptable(now, found.unit, found.server);
+        rescue_->on_wrong(now, found.unit, found.server, found.asked);
         return;
     }
     stored->tree = std::move(tree);
@@ -188,21 +222,19 @@ void Swarm::keep_found(TimePoint now, StoredUnit& stored, Bytes payload, Storage
 }
 
 /// A little later a parent brings for nothing what storage was asked for. If that happens to more
-/// than a few units, there is something to be had by waiting.
+/// than one unit in a while, there is something to be had by waiting.
 void Swarm::note_overtaken(TimePoint now, UnitIndex unit)
 {
     constexpr Duration window = 2s;
-    constexpr std::uint32_t few = 1; // of forty
-    if (now - overtaken_.since > window) {
-        overtaken_ = {now, 0, overtaken_.newest};
+    auto const asked = std::find(asked_of_storage_.begin(), asked_of_storage_.end(), unit);
+    if (asked == asked_of_storage_.end()) {
+        return; // a datagram that came twice
     }
-    if (unit > overtaken_.newest) {
-        overtaken_.newest = unit;
-        overtaken_.units += 1;
-    }
-    if (overtaken_.units > few) {
+    asked_of_storage_.erase(asked);
+    if (overtaken_at_ && now - *overtaken_at_ < window) {
         playout_.wait_longer(now);
     }
+    overtaken_at_ = now;
 }
 
 /// What kept peers from bringing what storage is asked for.

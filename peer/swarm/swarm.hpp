@@ -147,6 +147,7 @@ private:
     void keep_found(TimePoint now, StoredUnit& stored, Bytes payload, StorageTier tier);
     void tell_picker(TimePoint now);
     void note_overtaken(TimePoint now, UnitIndex unit);
+    void note_storage_signs(TimePoint now);
     StoredUnit* open_found(TimePoint now, Rescue::FoundUnit const& found);
     [[nodiscard]] bool is_alone(TimePoint now) const;
     [[nodiscard]] Rescue::Situation situation(TimePoint now) const;
@@ -258,14 +259,10 @@ private:
     std::optional<Jump> jump_;
     TimePoint newest_changed_{};
     Playout playout_;
-    std::optional<Rescue> rescue_; ///< if there are storage servers
-    TimePoint fed_at_{};           ///< when a neighbour last brought something
-    /// Units that a parent pushed while, or after, they were fetched from storage.
-    struct Overtaken {
-        TimePoint since{};
-        std::uint32_t units = 0;
-        UnitIndex newest = 0;
-    } overtaken_;
+    std::optional<Rescue> rescue_;           ///< if there are storage servers
+    TimePoint fed_at_{};                     ///< when a neighbour last brought something
+    std::deque<UnitIndex> asked_of_storage_; ///< the last ones
+    std::optional<TimePoint> overtaken_at_;  ///< when a parent brought one of them, too
 
     // serving
     UploadSlots slots_;

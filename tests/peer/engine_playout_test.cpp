@@ -271,6 +271,17 @@ TEST_F(PlayoutTest, a_shorter_way_does_not_make_a_joiner_late)
     EXPECT_EQ(stalls_, 0);
 }
 
+TEST_F(PlayoutTest, another_clock_at_the_source_freezes_nothing)
+{
+    playout_ = make(std::nullopt);
+    playout_.begin(0);
+    play(0, 40);
+    Duration const before = playout_.latency();
+    signed_unit(140, true, -3s); // signed three seconds later than it is here
+    advance(unit_time * 41);
+    EXPECT_EQ(playout_.latency(), before);
+}
+
 TEST_F(PlayoutTest, automatic_latency_stays_above_its_floor)
 {
     playout_ = make(std::nullopt);

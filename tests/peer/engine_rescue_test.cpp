@@ -108,8 +108,7 @@ TEST_P(VanishTest, GoesOnWithoutAStallWhenAllPeersVanishAndReturnsToThem)
     expect_good(viewer);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiers, VanishTest,
-                         testing::Values(StorageTier::cache, StorageTier::cdn));
+INSTANTIATE_TEST_SUITE_P(Tiers, VanishTest, testing::Values(StorageTier::cache, StorageTier::cdn));
 
 TEST_F(RescueTest, CacheStaysQuietWhilePeersDeliver)
 {
@@ -272,6 +271,88 @@ TEST_F(RescueTest, FollowsASourceThatPaused)
     auto const before = swarm.figures(viewer);
     swarm.run_for(10s);
     EXPECT_GE(swarm.figures(viewer).media_bytes - before.media_bytes, 7U * 20 * 16 * 1024);
+}
+
+TEST_F(RescueTest, FollowsASourceAfterAPauseOfAnyLength)
+{
+    for (Duration const pause : {5s, 20s, 300s}) {
+        VirtualSwarm other{2};
+        other.storage.servers.push_back(server(StorageTier::cdn));
+        other.add_source({});
+        other.run_for(5s);
+        VirtualNode& viewer = other.add_viewer(std::nullopt, 0, without_peers());
+        other.run_for(10s);
+        other.pause_source();
+        other.run_for(pause);
+        other.resume_source();
+        other.run_for(15s);
+        auto const before = other.figures(viewer);
+        other.run_for(10s);
+        EXPECT_GE(other.figures(viewer).media_bytes - before.media_bytes, 9U * 20 * 16 * 1024)
+            << pause.count();
+    }
+}
+
+TEST_F(RescueTest, AServerWithAnIndexButNoObjectsKeepsNobodyFromAGoodOne)
+{
+    for (unsigned const status : {404U, 503U, 0U}) {
+        VirtualSwarm other{3};
+        other.storage.servers.push_back(server(StorageTier::cache));
+        other.storage.servers.push_back(server(StorageTier::cdn));
+        other.storage.servers[0].meddle = [status](FetchWanted const& wanted,
+                                                   test::Answer& answer) {
+            if (!wanted.path.ends_with("/index")) {
+                answer = {status, {}};
+            }
+        };
+        other.add_source({});
+        other.run_for(5s);
+        VirtualNode& viewer = other.add_viewer(std::nullopt, 0, without_peers());
+        other.run_for(60s);
+        auto const figures = other.figures(viewer);
+        EXPECT_TRUE(other.output_is_exact(viewer));
+        EXPECT_GE(figures.media_bytes, 55U * 20 * 16 * 1024) << status;
+        EXPECT_LE(figures.latency_p95, 4s) << status;
+        EXPECT_LE(other.storage.servers[0].requests, 80U) << status;
+    }
+}
+
+TEST_F(RescueTest, AFarServerDoesInTheEnd)
+{
+    auto& far = add_server(StorageTier::cdn);
+    far.latency = 1500ms;
+    start_source();
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt, 0, without_peers());
+    swarm.run_for(40s);
+    EXPECT_GE(swarm.figures(viewer).media_bytes, 25U * 20 * 16 * 1024);
+}
+
+TEST_F(RescueTest, DuplicatedDatagramsMakeNobodyWaitLonger)
+{
+    add_server(StorageTier::cache);
+    VirtualNode& source = start_source();
+    swarm.faults.duplication = 0.02;
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
+    swarm.introduce(viewer, {source.endpoint});
+    swarm.run_for(60s);
+    EXPECT_LE(swarm.figures(viewer).latency_p95, 1s);
+}
+
+TEST_F(RescueTest, APausedSourceIsNotAskedForByTheWholeSwarm)
+{
+    auto const& cache = add_server(StorageTier::cache);
+    start_source();
+    std::vector<VirtualNode*> viewers;
+    for (int i = 0; i < 5; ++i) {
+        viewers.push_back(&swarm.add_viewer(std::nullopt));
+        swarm.introduce(*viewers.back());
+    }
+    swarm.run_for(10s);
+    swarm.pause_source();
+    swarm.run_for(10s);
+    std::uint64_t const before = cache.requests;
+    swarm.run_for(60s);
+    EXPECT_LE(cache.requests - before, 5U * 40);
 }
 
 TEST_F(RescueTest, ManyViewersThatLoseTheirPeersAtOnceAskForWhatIsMissingOnly)

@@ -99,6 +99,19 @@ TEST(ObjectMap, WhatCameAfterTheIndexStays)
     EXPECT_EQ(map.newest(), 119U);
 }
 
+TEST(ObjectMap, HolesAreJumpedOver)
+{
+    auto index = index_of(100, {10});
+    UnitIndex const far = UnitIndex{1} << 40U;
+    index.objects.push_back(index_of(far, {10}).objects.front());
+    ObjectMap map;
+    map.take(index);
+    EXPECT_EQ(map.find(110), nullptr);
+    EXPECT_EQ(map.next(105), 105U);
+    EXPECT_EQ(map.next(110), far);
+    EXPECT_EQ(map.next(far + 10), std::nullopt);
+}
+
 TEST(ObjectMap, PartsOfUnitsAreNoObjects)
 {
     auto index = index_of(100, {10});
@@ -124,28 +137,49 @@ TEST(StorageHealth, PausesLongerWithEveryFailureAndIsProvenByASuccess)
 {
     StorageHealth health;
     EXPECT_TRUE(health.usable(at(0s)));
-    health.on_failure(at(1s));
+    health.on_failure(at(1s), at(1s));
     EXPECT_FALSE(health.usable(at(1400ms)));
     EXPECT_TRUE(health.usable(at(1500ms)));
     EXPECT_TRUE(health.on_probation());
-    health.on_failure(at(2s));
+    health.on_failure(at(2s), at(2s));
     EXPECT_FALSE(health.usable(at(2900ms)));
     for (int i = 0; i < 20; ++i) {
-        health.on_failure(at(10s));
+        health.on_failure(at(10s), at(10s));
     }
     EXPECT_TRUE(health.usable(at(20s)));
     health.on_success();
     EXPECT_FALSE(health.on_probation());
 }
 
+TEST(StorageHealth, WhatWasAskedBeforeAFailureWasKnownIsTheSameFailure)
+{
+    StorageHealth health;
+    health.on_failure(at(2s), at(1s));
+    health.on_failure(at(2100ms), at(1s));
+    EXPECT_TRUE(health.usable(at(2500ms)));
+    health.on_lie(at(3s), at(2600ms));
+    health.on_lie(at(3100ms), at(2600ms));
+    EXPECT_TRUE(health.usable(at(63s)));
+}
+
+TEST(StorageHealth, AProbeEndsProbationAndForgetsNoFailure)
+{
+    StorageHealth health;
+    health.on_failure(at(1s), at(1s));
+    health.on_probe();
+    EXPECT_FALSE(health.on_probation());
+    health.on_failure(at(10s), at(9s));
+    EXPECT_FALSE(health.usable(at(10900ms)));
+}
+
 TEST(StorageHealth, LiesAreNotForgottenByASuccess)
 {
     StorageHealth health;
-    health.on_lie(at(1s));
+    health.on_lie(at(1s), at(1s));
     health.on_success();
     EXPECT_FALSE(health.usable(at(60s)));
     EXPECT_TRUE(health.usable(at(61s)));
-    health.on_lie(at(61s));
+    health.on_lie(at(61s), at(61s));
     EXPECT_FALSE(health.usable(at(180s)));
 }
 
