@@ -137,21 +137,21 @@ void Node::Parts::finish_turn()
 void Node::Parts::arm_timer()
 {
     auto const deadline = engine.deadline();
-    if (deadline == armed) {
+    // Deadlines move on with almost every datagram. A timer that fires too early and is set again
+    // then costs less than setting it each time, which is a system call.
+    if (!deadline || (armed && *armed <= *deadline)) {
         return;
     }
     armed = deadline;
-    if (!deadline) {
-        timer.cancel();
-        return;
-    }
     timer.expires_at(zero + deadline->time_since_epoch());
     timer.async_wait([this](boost::system::error_code const& error) {
         if (error) {
             return;
         }
         armed.reset();
-        handle(TimerFired{});
+        if (auto const due = engine.deadline(); due && *due <= now()) {
+            handle(TimerFired{});
+        }
         finish_turn();
     });
 }

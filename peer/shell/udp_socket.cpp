@@ -1,16 +1,16 @@
 #include "peer/shell/udp_socket.hpp"
 
 #include "peer/shell/socket_address.hpp"
+#include "peer/shell/udp_batch.hpp"
 #include "protocol/base/assert.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
-#include <deque>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
@@ -21,15 +21,19 @@ namespace {
 
 namespace asio = boost::asio;
 
-/// Batches read before other work of the thread gets its turn.
-constexpr int receive_rounds_max = 8;
-/// Control data of one datagram: the drop counter of SO_RXQ_OVFL.
-constexpr std::size_t control_size = CMSG_SPACE(sizeof(std::uint32_t));
+/// Datagrams read before other work of the thread gets its turn.
+constexpr std::size_t receive_turn_max = 8 * UdpSocket::batch_size;
+/// Messages of one receiving call where each may hold many datagrams: 2 MB of address space, of
+/// which only what was written to takes memory.
+constexpr std::size_t coalesced_messages = 32;
+constexpr std::size_t coalesced_bytes = 65536;
 
-void set_option(int fd, int level, int name, int value)
+static_assert(UdpSocket::batch_size == SendBatch::datagrams_max);
+
+/// Refusal is no reason to stop: each of them only makes things better.
+bool set_option(int fd, int level, int name, int value)
 {
-    // Refusal is no reason to stop: each of them only makes things better.
-    static_cast<void>(::setsockopt(fd, level, name, &value, sizeof(value)));
+    return ::setsockopt(fd, level, name, &value, sizeof(value)) == 0;
 }
 
 std::string bind_sentence(Endpoint const& listen, int error)
@@ -47,78 +51,71 @@ std::string bind_sentence(Endpoint const& listen, int error)
     }
 }
 
-/// Room for one batch, allocated once.
-struct ReceiveBuffers {
-    ReceiveBuffers()
-    {
-        for (std::size_t i = 0; i < UdpSocket::batch_size; ++i) {
-            parts[i] = {data[i].data(), data[i].size()};
-            headers[i].msg_hdr.msg_iov = &parts[i];
-            headers[i].msg_hdr.msg_iovlen = 1;
-        }
-    }
-
-    /// The system writes lengths into what it fills, so they are set before every call.
-    void prepare()
-    {
-        for (std::size_t i = 0; i < UdpSocket::batch_size; ++i) {
-            headers[i].msg_hdr.msg_name = &from[i];
-            headers[i].msg_hdr.msg_namelen = sizeof(from[i]);
-            headers[i].msg_hdr.msg_control = control[i].data();
-            headers[i].msg_hdr.msg_controllen = control_size;
-        }
-    }
-
-    std::array<std::array<std::uint8_t, UdpSocket::datagram_size_max>, UdpSocket::batch_size> data;
-    std::array<sockaddr_storage, UdpSocket::batch_size> from{};
-    alignas(cmsghdr) std::array<std::array<char, control_size>, UdpSocket::batch_size> control{};
-    std::array<iovec, UdpSocket::batch_size> parts{};
-    std::array<mmsghdr, UdpSocket::batch_size> headers{};
-};
-
-std::optional<std::uint32_t> drop_counter(msghdr const& header)
+/// Asks for more than the system's limit first, which needs rights. What was granted, without the
+/// half that the system adds for its own bookkeeping (socket(7)).
+std::size_t set_buffer(int fd, int force_name, int name)
 {
-    for (cmsghdr const* control = CMSG_FIRSTHDR(&header); control != nullptr;
-         control = CMSG_NXTHDR(const_cast<msghdr*>(&header), const_cast<cmsghdr*>(control))) {
-        if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SO_RXQ_OVFL) {
-            std::uint32_t count = 0;
-            std::memcpy(&count, CMSG_DATA(control), sizeof(count));
-            return count;
-        }
+    if (::setsockopt(fd, SOL_SOCKET, force_name, &UdpSocket::buffer_bytes,
+                     sizeof(UdpSocket::buffer_bytes)) != 0) {
+        set_option(fd, SOL_SOCKET, name, UdpSocket::buffer_bytes);
     }
-    return std::nullopt;
+    int granted = 0;
+    socklen_t size = sizeof(granted);
+    static_cast<void>(::getsockopt(fd, SOL_SOCKET, name, &granted, &size));
+    return static_cast<std::size_t>(granted) / 2;
 }
 
-struct Waiting {
-    Endpoint to;
-    ByteVector bytes;
-};
+void tune(int fd, UdpOptions const& options, UdpStatistics& statistics)
+{
+    statistics.receive_buffer_bytes = set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+    statistics.send_buffer_bytes = set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+    set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+    // 0 = no segments unless a message asks for them.
+    statistics.segmentation = options.segmentation && set_option(fd, SOL_UDP, UDP_SEGMENT, 0);
+    statistics.coalescing = options.coalescing && set_option(fd, SOL_UDP, UDP_GRO, 1);
+}
+
+/// Errors of a device or a kernel that cannot cut messages up, or not into segments of this size.
+bool refuses_segmentation(int error)
+{
+    return error == EIO || error == EINVAL || error == EMSGSIZE || error == ENOPROTOOPT ||
+           error == EOPNOTSUPP;
+}
 
 } // namespace
 
 struct UdpSocket::Parts : std::enable_shared_from_this<UdpSocket::Parts> {
-    explicit Parts(asio::io_context& context) : socket(context) {}
+    Parts(asio::io_context& context, bool v6, UdpStatistics const& tuned)
+        : socket(context), is_v6(v6),
+          receiving(tuned.coalescing ? coalesced_messages : batch_size,
+                    tuned.coalescing ? coalesced_bytes : datagram_size_max),
+          statistics(tuned)
+    {}
 
     void wait_readable();
     void receive();
     [[nodiscard]] std::size_t receive_batch();
+    void split(ReceiveBatch::Message const& message);
+    void hand_out();
     void wait_writable();
     void send_waiting();
-    [[nodiscard]] int send_batch();
+    [[nodiscard]] bool send_batch();
+    [[nodiscard]] bool send_first_alone();
 
     asio::ip::udp::socket socket;
-    bool is_v6 = false;
+    bool is_v6;
     bool is_waiting_to_write = false;
     BatchHandler on_batch;
-    std::unique_ptr<ReceiveBuffers> buffers = std::make_unique<ReceiveBuffers>();
+    ReceiveBatch receiving;
     std::vector<Datagram> batch;
-    std::deque<Waiting> waiting;
+    SendBatch sending;
+    SendQueue waiting;
     std::uint32_t kernel_drops_seen = 0;
     UdpStatistics statistics;
 };
 
-Result<std::unique_ptr<UdpSocket>, std::string> UdpSocket::open(asio::io_context& context,
-                                                                Endpoint const& listen)
+Result<std::unique_ptr<UdpSocket>, std::string>
+UdpSocket::open(asio::io_context& context, Endpoint const& listen, UdpOptions options)
 {
     bool const is_v6 = !listen.is_v4();
     int const fd =
@@ -129,17 +126,15 @@ Result<std::unique_ptr<UdpSocket>, std::string> UdpSocket::open(asio::io_context
     if (is_v6) {
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     }
-    set_option(fd, SOL_SOCKET, SO_RCVBUF, buffer_bytes);
-    set_option(fd, SOL_SOCKET, SO_SNDBUF, buffer_bytes);
-    set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+    UdpStatistics statistics;
+    tune(fd, options, statistics);
     SocketAddress const address = to_socket_address(listen, is_v6);
     if (::bind(fd, address.get(), address.size) != 0) {
         int const error = errno;
         ::close(fd);
         return failure(bind_sentence(listen, error));
     }
-    auto parts = std::make_shared<Parts>(context);
-    parts->is_v6 = is_v6;
+    auto parts = std::make_shared<Parts>(context, is_v6, statistics);
     parts->socket.assign(is_v6 ? asio::ip::udp::v6() : asio::ip::udp::v4(), fd);
     return std::unique_ptr<UdpSocket>(new UdpSocket(std::move(parts)));
 }
@@ -197,7 +192,7 @@ void UdpSocket::send(Endpoint const& to, ByteVector bytes)
         ++parts_->statistics.send_dropped;
         return;
     }
-    parts_->waiting.push_back({to, std::move(bytes)});
+    parts_->waiting.push({to, std::move(bytes)});
 }
 
 void UdpSocket::flush()
@@ -219,15 +214,15 @@ void UdpSocket::Parts::wait_readable()
 
 void UdpSocket::Parts::receive()
 {
-    for (int round = 0; round < receive_rounds_max; ++round) {
-        std::size_t const count = receive_batch();
-        if (!batch.empty()) {
-            on_batch(batch);
-        }
+    std::size_t taken = 0;
+    while (taken < receive_turn_max) {
+        std::size_t const messages = receive_batch();
+        taken += batch.size();
+        hand_out();
         if (!socket.is_open()) {
             return;
         }
-        if (count < batch_size) {
+        if (messages < receiving.messages_max()) {
             break;
         }
     }
@@ -237,29 +232,45 @@ void UdpSocket::Parts::receive()
 std::size_t UdpSocket::Parts::receive_batch()
 {
     batch.clear();
-    buffers->prepare();
-    int const count = ::recvmmsg(socket.native_handle(), buffers->headers.data(), batch_size,
-                                 MSG_DONTWAIT, nullptr);
-    if (count <= 0) {
-        // Nothing there, or an ICMP error of an earlier send: neither concerns the reader.
-        return 0;
-    }
-    auto const received = static_cast<std::size_t>(count);
-    statistics.received += received;
-    for (std::size_t i = 0; i < received; ++i) {
-        mmsghdr const& header = buffers->headers[i];
-        if (auto const drops = drop_counter(header.msg_hdr)) {
-            statistics.dropped_by_kernel += static_cast<std::uint32_t>(*drops - kernel_drops_seen);
-            kernel_drops_seen = *drops;
+    std::size_t const count = receiving.receive(socket.native_handle());
+    statistics.receive_calls += count > 0 ? 1 : 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        ReceiveBatch::Message const message = receiving.message(i);
+        if (message.drops) {
+            statistics.dropped_by_kernel +=
+                static_cast<std::uint32_t>(*message.drops - kernel_drops_seen);
+            kernel_drops_seen = *message.drops;
         }
-        if ((header.msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+        split(message);
+    }
+    return count;
+}
+
+void UdpSocket::Parts::split(ReceiveBatch::Message const& message)
+{
+    Endpoint const from = to_endpoint(message.from);
+    Bytes rest = message.bytes;
+    do {
+        Bytes const bytes = rest.first(std::min(rest.size(), message.segment_bytes));
+        rest = rest.subspan(bytes.size());
+        ++statistics.received;
+        statistics.received_together += bytes.size() < message.bytes.size() ? 1 : 0;
+        if (message.truncated || bytes.size() > datagram_size_max) {
             ++statistics.truncated;
-            continue;
+        } else {
+            batch.push_back({from, bytes});
         }
-        batch.push_back(
-            {to_endpoint(buffers->from[i]), Bytes{buffers->data[i].data(), header.msg_len}});
+    } while (!rest.empty());
+}
+
+void UdpSocket::Parts::hand_out()
+{
+    std::span<Datagram const> rest = batch;
+    while (!rest.empty() && socket.is_open()) {
+        auto const part = rest.first(std::min(rest.size(), batch_size));
+        on_batch(part);
+        rest = rest.subspan(part.size());
     }
-    return received;
 }
 
 void UdpSocket::Parts::wait_writable()
@@ -277,13 +288,16 @@ void UdpSocket::Parts::wait_writable()
 void UdpSocket::Parts::send_waiting()
 {
     while (!waiting.empty() && socket.is_open()) {
-        int const count = send_batch();
-        if (count > 0) {
-            statistics.sent += static_cast<std::uint64_t>(count);
-            waiting.erase(waiting.begin(), waiting.begin() + count);
+        if (send_batch()) {
+            continue;
+        }
+        if (sending.datagrams(0) > 1 && refuses_segmentation(errno) && send_first_alone()) {
+            // Not the address is refused but the way of sending.
+            statistics.segmentation = false;
             continue;
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
+            ++(errno == ENOBUFS ? statistics.send_no_buffers : statistics.send_would_block);
             wait_writable();
             return;
         }
@@ -292,27 +306,42 @@ void UdpSocket::Parts::send_waiting()
         }
         // The first datagram is the one that was refused; the others may still go.
         ++statistics.send_failed;
-        waiting.pop_front();
+        waiting.pop(1);
     }
 }
 
-int UdpSocket::Parts::send_batch()
+bool UdpSocket::Parts::send_batch()
 {
-    std::array<SocketAddress, batch_size> addresses;
-    std::array<iovec, batch_size> parts{};
-    std::array<mmsghdr, batch_size> headers{};
-    std::size_t const count = std::min(waiting.size(), batch_size);
-    for (std::size_t i = 0; i < count; ++i) {
-        Waiting& datagram = waiting[i];
-        addresses[i] = to_socket_address(datagram.to, is_v6);
-        parts[i] = {datagram.bytes.data(), datagram.bytes.size()};
-        headers[i].msg_hdr.msg_name = &addresses[i].storage;
-        headers[i].msg_hdr.msg_namelen = addresses[i].size;
-        headers[i].msg_hdr.msg_iov = &parts[i];
-        headers[i].msg_hdr.msg_iovlen = 1;
+    sending.fill(waiting.items(), statistics.segmentation, is_v6);
+    auto const messages = sending.messages();
+    ++statistics.send_calls;
+    int const count =
+        ::sendmmsg(socket.native_handle(), messages.data(), static_cast<unsigned>(messages.size()),
+                   MSG_DONTWAIT | MSG_NOSIGNAL);
+    std::size_t sent = 0;
+    for (int i = 0; i < count; ++i) {
+        std::size_t const datagrams = sending.datagrams(static_cast<std::size_t>(i));
+        statistics.sent_together += datagrams > 1 ? datagrams : 0;
+        sent += datagrams;
     }
-    return ::sendmmsg(socket.native_handle(), headers.data(), static_cast<unsigned>(count),
-                      MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent == 0) {
+        return false;
+    }
+    statistics.sent += sent;
+    waiting.pop(sent);
+    return true;
+}
+
+bool UdpSocket::Parts::send_first_alone()
+{
+    msghdr const header = sending.first_alone();
+    ++statistics.send_calls;
+    if (::sendmsg(socket.native_handle(), &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        return false;
+    }
+    ++statistics.sent;
+    waiting.pop(1);
+    return true;
 }
 
 } // namespace ppsp::peer

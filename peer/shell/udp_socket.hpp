@@ -17,11 +17,31 @@ namespace ppsp::peer {
 
 struct UdpStatistics {
     std::uint64_t received = 0;          ///< datagrams
-    std::uint64_t sent = 0;              ///< datagrams
-    std::uint64_t dropped_by_kernel = 0; ///< arrived while the receive buffer was full
-    std::uint64_t truncated = 0;         ///< larger than we read; dropped
-    std::uint64_t send_failed = 0;       ///< refused by the system: no route, wrong family
-    std::uint64_t send_dropped = 0;      ///< the send queue was full
+    std::uint64_t receive_calls = 0;     ///< of the system, with something to read
+    std::uint64_t received_together = 0; ///< datagrams that came with others (UDP_GRO)
+    /// Arrived while the receive buffer was full. Datagrams that would have come together count as
+    /// one.
+    std::uint64_t dropped_by_kernel = 0;
+    std::uint64_t truncated = 0; ///< larger than we read; dropped
+
+    std::uint64_t sent = 0;             ///< datagrams
+    std::uint64_t send_calls = 0;       ///< of the system
+    std::uint64_t sent_together = 0;    ///< datagrams that went with others (UDP_SEGMENT)
+    std::uint64_t send_failed = 0;      ///< refused by the system: no route, wrong family
+    std::uint64_t send_dropped = 0;     ///< the send queue was full
+    std::uint64_t send_would_block = 0; ///< times that the send buffer was full (EAGAIN)
+    std::uint64_t send_no_buffers = 0;  ///< times that the system had no memory (ENOBUFS)
+
+    std::size_t receive_buffer_bytes = 0; ///< granted by the system
+    std::size_t send_buffer_bytes = 0;    ///< granted by the system
+    bool segmentation = false;            ///< UDP_SEGMENT is in use
+    bool coalescing = false;              ///< UDP_GRO is in use
+};
+
+/// What a socket may use, where the system has it.
+struct UdpOptions {
+    bool segmentation = true; ///< UDP_SEGMENT: several datagrams to one address in one piece
+    bool coalescing = true;   ///< UDP_GRO: several datagrams of one sender in one piece
 };
 
 /// A UDP socket that moves datagrams in batches. Lives on the thread of its io_context.
@@ -33,7 +53,7 @@ public:
     };
     using BatchHandler = std::function<void(std::span<Datagram const>)>;
 
-    /// Datagrams moved by one system call.
+    /// Most datagrams of one call of the handler, and of one system call that sends.
     static constexpr std::size_t batch_size = 64;
     /// Largest datagram read. Peers send at most 1472 bytes; room for tunnels with larger frames.
     static constexpr std::size_t datagram_size_max = 2048;
@@ -45,7 +65,7 @@ public:
 
     /// Binds; `[::]` takes IPv4 as well. The error is a sentence with the remedy.
     [[nodiscard]] static Result<std::unique_ptr<UdpSocket>, std::string>
-    open(boost::asio::io_context& context, Endpoint const& listen);
+    open(boost::asio::io_context& context, Endpoint const& listen, UdpOptions options = {});
 
     ~UdpSocket();
     UdpSocket(UdpSocket const&) = delete;
