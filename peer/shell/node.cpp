@@ -23,6 +23,9 @@ using SteadyClock = std::chrono::steady_clock;
 // Largest UDP payloads that Ethernet carries in one frame.
 constexpr std::uint16_t payload_max_v4 = 1472;
 constexpr std::uint16_t payload_max_v6 = 1452;
+/// Deadlines nearer than this wait for one another: what is paced then leaves in few pieces, with
+/// one timer for all. The pacer lets ten datagrams go back to back.
+constexpr Duration timer_granularity = std::chrono::microseconds{250};
 
 UnixMicros utc_now()
 {
@@ -142,8 +145,12 @@ void Node::Parts::arm_timer()
     if (!deadline || (armed && *armed <= *deadline)) {
         return;
     }
-    armed = deadline;
-    timer.expires_at(zero + deadline->time_since_epoch());
+    TimePoint const wake = std::max(*deadline, now() + timer_granularity);
+    if (armed && *armed <= wake) {
+        return;
+    }
+    armed = wake;
+    timer.expires_at(zero + wake.time_since_epoch());
     timer.async_wait([this](boost::system::error_code const& error) {
         if (error) {
             return;
