@@ -225,7 +225,7 @@ void Swarm::keep_found(TimePoint now, StoredUnit& stored, Bytes payload, Storage
 /// than one unit in a while, there is something to be had by waiting.
 void Swarm::note_overtaken(TimePoint now, UnitIndex unit)
 {
-    constexpr Duration window = 2s;
+    constexpr Duration window = 4s;
     auto const asked = std::find(asked_of_storage_.begin(), asked_of_storage_.end(), unit);
     if (asked == asked_of_storage_.end()) {
         return; // a datagram that came twice
