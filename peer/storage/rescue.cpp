@@ -41,7 +41,10 @@ void Rescue::plan(TimePoint now, Situation const& situation, std::vector<FetchWa
     expire(now);
     refill(now, situation);
     plan_index(now, situation, fetches);
-    if (map_.empty()) {
+    // A source whose index speaks of other units than its munros is of no use.
+    bool const other_units = situation.store != nullptr &&
+                             situation.store->grid().chunks_per_unit() != map_.chunks_per_unit();
+    if (map_.empty() || other_units) {
         return;
     }
     if (situation.units == nullptr) {

@@ -1,5 +1,6 @@
 #include "peer/content/unit_grid.hpp"
 #include "peer/storage/object_map.hpp"
+#include "peer/storage/rescue.hpp"
 #include "peer/storage/storage_health.hpp"
 
 #include <gtest/gtest.h>
@@ -119,6 +120,27 @@ TEST(ObjectMap, PartsOfUnitsAreNoObjects)
     ObjectMap map;
     map.take(index);
     EXPECT_TRUE(map.empty());
+}
+
+TEST(RescueFetches, AFetchThatIsNeverAnsweredTakesNoPlaceForEver)
+{
+    LiveSwarmConfig swarm;
+    swarm.id = ByteVector(65);
+    swarm.id[0] = static_cast<std::uint8_t>(wire::SignatureAlgorithm::ecdsa_p256_sha256);
+    swarm.storage = {{StorageTier::cdn}};
+    Rescue rescue{RescueConfig{}, swarm, at(0s), Rng{1}};
+    Rescue::Situation situation;
+    situation.peers_expected = false;
+    situation.unit_duration = 50ms;
+    std::vector<FetchWanted> fetches;
+    rescue.plan(at(0s), situation, fetches);
+    ASSERT_EQ(fetches.size(), 1U);
+    Duration const answered_by = fetches.front().timeout;
+    fetches.clear();
+    rescue.plan(at(answered_by), situation, fetches);
+    EXPECT_TRUE(fetches.empty());
+    rescue.plan(at(answered_by + 1s), situation, fetches);
+    EXPECT_EQ(fetches.size(), 1U);
 }
 
 TEST(StorageHealth, LearnsDistanceAndRate)
