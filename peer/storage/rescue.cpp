@@ -74,7 +74,7 @@ void Rescue::refill(TimePoint now, Situation const& situation)
 void Rescue::plan_index(TimePoint now, Situation const& situation,
                         std::vector<FetchWanted>& fetches)
 {
-    if (index_under_way_) {
+    if (reads_index()) {
         return;
     }
     auto server = to_probe(now);
@@ -90,9 +90,15 @@ void Rescue::plan_index(TimePoint now, Situation const& situation,
     fetch.kind = Kind::index;
     fetch.server = *server;
     fetch.bytes = index_bytes_guess;
-    index_under_way_ = begin(now, situation, fetch, decade::index_path(swarm_), fetches);
+    begin(now, situation, fetch, decade::index_path(swarm_), fetches);
     auto const gap = config_.index_gap.count();
     next_index_ = now + Duration{rng_.between(gap, gap + gap / 2)};
+}
+
+bool Rescue::reads_index() const
+{
+    return std::any_of(under_way_.begin(), under_way_.end(),
+                       [](auto const& each) { return each.second.kind == Kind::index; });
 }
 
 /// Who failed shows by an index that it is back, not by a unit that somebody waits for.

@@ -215,6 +215,7 @@ private:
     [[nodiscard]] bool plan_chunks(TimePoint now, Situation const& situation, Fetch fetch,
                                    MappedObject const& object, UnitIndex unit,
                                    std::vector<FetchWanted>& fetches);
+    [[nodiscard]] bool reads_index() const;
     [[nodiscard]] std::optional<std::size_t> to_probe(TimePoint now) const;
     [[nodiscard]] bool others_work(TimePoint now, std::size_t server) const;
     [[nodiscard]] TimePoint published(Situation const& situation, MappedObject const& object) const;
@@ -242,7 +243,6 @@ private:
     ObjectMap map_;
     std::uint64_t index_sequence_ = 0;
     TimePoint next_index_{};
-    bool index_under_way_ = false;
     unsigned index_misses_ = 0; ///< reads in a row that brought nothing new
     Duration publish_lag_;
     std::size_t record_size_; ///< of a unit in an object's head

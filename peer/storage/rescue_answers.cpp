@@ -32,7 +32,6 @@ void Rescue::digest(TimePoint now, FetchFinished const& finished, Tools const& t
     next_look_ = now;
     settle(fetch, finished);
     StorageHealth& health = health_[fetch.server];
-    index_under_way_ = index_under_way_ && fetch.kind != Kind::index;
     if (finished.status == 0) {
         health.on_timeout(now - fetch.began);
     } else {
@@ -88,7 +87,6 @@ void Rescue::expire(TimePoint now)
             continue;
         }
         entry = under_way_.erase(entry);
-        index_under_way_ = index_under_way_ && fetch.kind != Kind::index;
         retry(now, fetch);
     }
 }

@@ -170,13 +170,15 @@ void Swarm::store_found(TimePoint now, Rescue::FoundChunks const& found)
     UnitGrid const& grid = store_->grid();
     std::size_t const size = config_.chunk_size;
     ByteVector whole(stored->payload.begin(), stored->payload.end());
-    if (!grid.chunks(found.unit).contains(found.first)) {
+    ChunkRange const chunks = grid.chunks(found.unit);
+    bool const inside =
+        chunks.contains(found.first) &&
+        found.payload.size() <= (to_number(chunks.last) - to_number(found.first) + 1) * size;
+    if (!inside) {
+        rescue_->on_useless(now, found.unit, found.server, found.asked);
         return;
     }
-    auto const at = (to_number(found.first) - to_number(grid.first_chunk(found.unit))) * size;
-    if (found.payload.size() > whole.size() - at) {
-        return;
-    }
+    auto const at = (to_number(found.first) - to_number(chunks.first)) * size;
     std::copy(found.payload.begin(), found.payload.end(),
               whole.begin() + static_cast<std::ptrdiff_t>(at));
     auto tree = integrity::UnitTree::build(services_.ports.hasher, grid.first_chunk(found.unit),
