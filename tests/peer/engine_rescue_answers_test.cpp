@@ -1,0 +1,172 @@
+#include "peer/storage/rescue.hpp"
+#include "protocol/integrity/openssl_hasher.hpp"
+#include "protocol/integrity/openssl_signature.hpp"
+#include "protocol/integrity/private_key.hpp"
+#include "tests/peer/substream_swarm.hpp"
+
+#include <gtest/gtest.h>
+
+/// Answers that come when the index says something else by then.
+namespace ppsp::peer {
+namespace {
+
+using substream_test::at;
+using substream_test::FakeView;
+using substream_test::unit_0;
+using substream_test::when;
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t chunks_per_unit = 8;
+constexpr std::uint32_t chunk_size = 1024;
+constexpr UnixMicros utc = 1'790'000'000'000'000;
+
+struct RescueAnswersTest : testing::Test {
+    RescueAnswersTest()
+    {
+        signer = integrity::make_signer(*integrity::PrivateKey::generate());
+        LiveSwarmConfig swarm;
+        swarm.id = signer->swarm_id();
+        swarm.storage = {{StorageTier::cache}};
+        rescue.emplace(RescueConfig{}, swarm, at(0s), Rng{1});
+        situation.units = &view;
+        situation.store = &store;
+        situation.playing = true;
+        situation.unit_duration = 50ms;
+        situation.latency = 800ms;
+        // Unit 0 of the object is here but for its last two chunks.
+        ByteVector const payload(chunks_per_unit * chunk_size, 7);
+        StoredUnit* const stored = store.open(
+            unit_0,
+            integrity::UnitTree::build(*hasher, UnitGrid{chunks_per_unit}.first_chunk(unit_0),
+                                       chunks_per_unit, chunk_size, payload),
+            to_ntp(utc), {});
+        for (std::uint32_t i = 0; i < 6; ++i) {
+            store.put(*stored, UnitGrid{chunks_per_unit}.first_chunk(unit_0) + i,
+                      Bytes{payload}.first(chunk_size));
+        }
+        view.edge_ = unit_0;
+        for (UnitIndex unit = unit_0; unit < unit_0 + 10; ++unit) {
+            view.missing_[unit] = 0;
+        }
+        view.missing_[unit_0] = 0xc0;
+        view.due_ = at(when(unit_0) + 50ms);
+    }
+
+    /// One object from `first` on.
+    std::string index(UnitIndex first, std::uint32_t units, std::uint32_t width)
+    {
+        decade::LiveIndex made;
+        made.swarm_id = signer->swarm_id();
+        made.sequence = ++sequence;
+        made.made_at = utc;
+        made.chunk_size = chunk_size;
+        made.chunks_per_unit = width;
+        made.objects.push_back({decade::NiName::of(*hasher, {}),
+                                UnitGrid{width}.chunks(first, first + units - 1),
+                                1,
+                                utc,
+                                utc,
+                                {}});
+        return to_text(made, *signer);
+    }
+    struct Answered {
+        std::size_t found = 0;
+        std::vector<Rescue::FoundChunks> chunks;
+    };
+    Answered answer(FetchWanted const& wanted, unsigned status, std::string const& body)
+    {
+        Answered result;
+        FetchFinished finished;
+        finished.fetch = wanted.fetch;
+        finished.status = status;
+        finished.body = {reinterpret_cast<std::uint8_t const*>(body.data()), body.size()};
+        rescue->on_finished(now, finished, {*hasher, checker, utc}, [&](auto const& one) {
+            ++result.found;
+            if constexpr (std::is_same_v<std::decay_t<decltype(one)>, Rescue::FoundChunks>) {
+                result.chunks.push_back(one);
+            }
+        });
+        return result;
+    }
+    std::vector<FetchWanted> plan()
+    {
+        std::vector<FetchWanted> fetches;
+        rescue->plan(now, situation, fetches);
+        return fetches;
+    }
+    /// The index is read, and the two chunks are asked for.
+    FetchWanted ask_for_chunks(std::string const& first_index)
+    {
+        auto fetches = plan();
+        EXPECT_EQ(fetches.size(), 1U);
+        answer(fetches.front(), 200, first_index);
+        fetches = plan();
+        EXPECT_EQ(fetches.size(), 1U);
+        return fetches.empty() ? FetchWanted{} : fetches.front();
+    }
+    /// Three units that are not there in a row make it read the index while the chunks are slow.
+    FetchWanted plan_index()
+    {
+        view.edge_ = unit_0 + 9;
+        view.missing_[unit_0 + 9] = substream_test::all_chunks;
+        TimePoint const begun = now;
+        while (now < begun + 1400ms) {
+            for (FetchWanted const& each : plan()) {
+                if (each.path.ends_with("/index")) {
+                    return each;
+                }
+                answer(each, 404, {});
+            }
+            now += 10ms;
+        }
+        ADD_FAILURE() << "nobody reads the index";
+        return {};
+    }
+
+    std::unique_ptr<integrity::Hasher> hasher = integrity::make_hasher(wire::HashFunction::sha256);
+    integrity::OpensslChecker checker;
+    std::unique_ptr<integrity::Signer> signer;
+    LiveStore store{UnitGrid{chunks_per_unit}, chunk_size, 400};
+    FakeView view;
+    Rescue::Situation situation;
+    std::optional<Rescue> rescue;
+    std::uint64_t sequence = 0;
+    TimePoint now = at(when(unit_0) + 20ms);
+};
+
+TEST_F(RescueAnswersTest, OnlyTheMissingChunksAreAskedFor)
+{
+    FetchWanted const wanted = ask_for_chunks(index(unit_0, 10, chunks_per_unit));
+    ASSERT_TRUE(wanted.range);
+    EXPECT_EQ(wanted.range->second - wanted.range->first + 1, 2U * chunk_size);
+    auto const answered = answer(wanted, 206, std::string(2 * chunk_size, 'x'));
+    ASSERT_EQ(answered.chunks.size(), 1U);
+    EXPECT_EQ(answered.chunks[0].unit, unit_0);
+    EXPECT_EQ(answered.chunks[0].first, UnitGrid{chunks_per_unit}.first_chunk(unit_0) + 6);
+}
+
+TEST_F(RescueAnswersTest, AnObjectThatMovedGivesNothingAndTheUnitIsGivenBack)
+{
+    FetchWanted const wanted = ask_for_chunks(index(unit_0, 10, chunks_per_unit));
+    // The chunks are slow: an index that was asked for before them comes first.
+    auto const reading = plan_index();
+    static_cast<void>(rescue->take_failed());
+    answer(reading, 200, index(unit_0 - 6, 10, chunks_per_unit));
+    auto const answered = answer(wanted, 206, std::string(2 * chunk_size, 'x'));
+    EXPECT_EQ(answered.found, 0U);
+    auto const failed = rescue->take_failed();
+    EXPECT_NE(std::find(failed.begin(), failed.end(), unit_0), failed.end());
+}
+
+TEST_F(RescueAnswersTest, AnIndexOfOtherUnitsIsNotUsed)
+{
+    auto fetches = plan();
+    ASSERT_EQ(fetches.size(), 1U);
+    answer(fetches.front(), 200, index(unit_0, 10, 2 * chunks_per_unit));
+    for (FetchWanted const& wanted : plan()) {
+        EXPECT_TRUE(wanted.path.ends_with("/index"));
+    }
+}
+
+} // namespace
+} // namespace ppsp::peer
