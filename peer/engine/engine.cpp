@@ -1,9 +1,7 @@
 #include "peer/engine/engine.hpp"
 
 #include "peer/engine/outbox.hpp"
-#include "peer/policy/uplink.hpp"
-#include "peer/swarm/channel_table.hpp"
-#include "peer/swarm/swarm.hpp"
+#include "peer/live/live_swarm.hpp"
 #include "protocol/base/assert.hpp"
 #include "protocol/base/overloaded.hpp"
 
@@ -33,6 +31,7 @@ struct Engine::Parts {
     Uplink uplink;
     ChannelTable channels;
     std::map<SwarmId, std::unique_ptr<Swarm>> swarms;
+    std::map<SwarmId, LiveSwarm*> live; ///< those of them
     TimePoint latest{};
 
     [[nodiscard]] Swarm* find(SwarmId const& id)
@@ -45,14 +44,17 @@ struct Engine::Parts {
     {
         PPSP_ASSERT(swarms.size() < swarms_max && !swarms.contains(join.config.id));
         SwarmServices const services{node, ports, outbox, uplink, channels};
-        swarms.emplace(join.config.id, std::make_unique<Swarm>(now, join, services,
-                                                               rng.fork("swarm", swarms.size())));
+        auto swarm =
+            std::make_unique<LiveSwarm>(now, join, services, rng.fork("swarm", swarms.size()));
+        live.emplace(join.config.id, swarm.get());
+        swarms.emplace(join.config.id, std::move(swarm));
     }
 
     void leave(TimePoint now, SwarmId const& id)
     {
         if (Swarm* const swarm = find(id)) {
             swarm->leave(now);
+            live.erase(id);
             swarms.erase(id);
         }
     }
@@ -132,6 +134,12 @@ void Engine::handle(TimePoint now, Input const& input)
             swarm->advance(now);
         }
     };
+    auto const with_live = [&](SwarmId const& id, auto&& act) {
+        if (auto const at = parts.live.find(id); at != parts.live.end()) {
+            act(*at->second);
+            at->second->advance(now);
+        }
+    };
     std::visit(
         Overloaded{
             [&](DatagramReceived const& received) { parts.receive(now, received); },
@@ -149,14 +157,15 @@ void Engine::handle(TimePoint now, Input const& input)
                 with_swarm(proven.swarm, [&](Swarm& s) { s.on_uplinks_proven(proven.peers); });
             },
             [&](LiveEdgeFound const& found) {
-                with_swarm(found.swarm, [&](Swarm& s) { s.on_edge(now, found); });
+                with_live(found.swarm, [&](LiveSwarm& s) { s.on_edge(now, found); });
             },
             [&](UnitCut const& cut) {
-                with_swarm(cut.swarm,
-                           [&](Swarm& s) { s.on_unit_cut(now, cut.payload, cut.random_access); });
+                with_live(cut.swarm, [&](LiveSwarm& s) {
+                    s.on_unit_cut(now, cut.payload, cut.random_access);
+                });
             },
             [&](FetchFinished const& finished) {
-                with_swarm(finished.swarm, [&](Swarm& s) { s.on_fetched(now, finished); });
+                with_live(finished.swarm, [&](LiveSwarm& s) { s.on_fetched(now, finished); });
             },
         },
         input);

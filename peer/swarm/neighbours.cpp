@@ -1,6 +1,5 @@
 #include "peer/swarm/swarm.hpp"
 
-#include "peer/policy/substream_picker.hpp"
 #include "protocol/base/assert.hpp"
 
 #include <algorithm>
@@ -24,57 +23,17 @@ constexpr std::uint32_t bad_signatures_max = 3;
 constexpr std::uint32_t bad_datagrams_max = 10;
 constexpr std::uint32_t early_haves_max = 10;
 constexpr Duration housekeeping_gap = 250ms;
-
-std::unique_ptr<Picker> make_picker(LiveSwarmConfig const& config, Rng rng)
-{
-    return config.picker ? config.picker(rng)
-                         : std::make_unique<SubstreamPicker>(SubstreamPickerConfig{}, rng);
-}
-
-SwarmMetadata metadata_of(LiveSwarmConfig const& config, NodeConfig const& node)
-{
-    auto const algorithm = integrity::algorithm_of(config.id);
-    PPSP_ASSERT(algorithm.has_value());
-    SwarmMetadata metadata;
-    metadata.id = config.id;
-    metadata.algorithm = *algorithm;
-    metadata.format = {.addressing = config.addressing,
-                       .hash_size = wire::hash_size(wire::HashFunction::sha256),
-                       .signature_size = wire::signature_size(*algorithm, config.id).value_or(64),
-                       .chunk_size = config.chunk_size};
-    metadata.accepts_content = config.role != Role::source;
-    metadata.strict = node.strict;
-    return metadata;
-}
+/// Intervals of what is held that a new neighbour is told of at once.
+constexpr std::size_t haves_max = 16;
 
 } // namespace
 
-Swarm::Swarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services, Rng rng)
-    : config_(join.config), services_(services), signer_(join.signer),
-      metadata_(metadata_of(join.config, services.config)), joined_(now), rng_(rng.fork("swarm")),
-      choice_(rng.fork("neighbours")), munros_(join.config.discard_window),
-      next_own_unit_(join.config.first_unit), picker_(make_picker(join.config, rng.fork("picker"))),
-      playout_(join.config.playout, now), slots_(join.config.role == Role::source)
+Swarm::Swarm(TimePoint now, SwarmMetadata metadata, congestion::LedbatConfig const& ledbat,
+             SwarmServices const& services, Rng const& rng)
+    : services_(services), metadata_(std::move(metadata)), rng_(rng.fork("swarm")),
+      choice_(rng.fork("neighbours")), ledbat_config_(ledbat), next_housekeeping_(now)
 {
     ledbat_config_.target = services.config.ledbat_target;
-    ledbat_config_.slow_start = true;
-    // The first unit to a new child goes at once (RFC 6928 allows as much to any flow).
-    ledbat_config_.init_window_mss = 10;
-    // One unit may follow another at once: RFC 6817 §2.5 allows a larger value for framing.
-    ledbat_config_.allowed_increase_mss = unit_chunks_max;
-    ledbat_config_.mss_bytes = config_.chunk_size + 64;
-    std::uint32_t const smallest_unit = 8;
-    std::uint32_t const chunks =
-        config_.chunks_per_unit != 0 ? config_.chunks_per_unit : smallest_unit;
-    metadata_.discard_window_chunks = std::uint64_t{window_units()} * chunks;
-    if (config_.chunks_per_unit != 0) {
-        learn_units(now, config_.chunks_per_unit, is_source());
-    }
-    if (!config_.storage.empty() && !is_source()) {
-        rescue_.emplace(RescueConfig{}, config_, now, rng.fork("rescue"));
-    }
-    next_housekeeping_ = now;
-    update_deadline(now);
 }
 
 Swarm::~Swarm()
@@ -82,12 +41,6 @@ Swarm::~Swarm()
     for (auto const& channel : channels_) {
         services_.channels.remove(channel->own_id);
     }
-}
-
-/// Units kept: the discard window at the nominal duration, and room for the unit in progress.
-std::uint32_t Swarm::window_units() const
-{
-    return static_cast<std::uint32_t>(config_.discard_window / config_.unit_duration) + 2;
 }
 
 Channel& Swarm::add_channel(TimePoint now, Endpoint const& endpoint)
@@ -105,14 +58,13 @@ Channel& Swarm::add_channel(TimePoint now, Endpoint const& endpoint)
 /// Datagram 1 or 2: HANDSHAKE, and from the responder what it holds (RFC 7574 §3.1.1 allows HAVE).
 void Swarm::send_handshake(TimePoint now, Channel& channel, bool initiator, std::size_t size_max)
 {
-    constexpr std::size_t haves_max = 16;
     wire::DatagramWriter writer(channel.peer_id, format(), size_max);
     PPSP_ASSERT(
         writer.add(wire::Handshake{channel.own_id, handshake_options(metadata_, initiator)}));
-    if (!initiator && store_) {
-        auto const held = store_->have().intervals();
-        std::size_t const count = std::min(held.size(), haves_max);
-        for (ChunkRange const& range : held.last(count)) {
+    if (RangeSet const* const have = held(); !initiator && have != nullptr) {
+        auto const intervals = have->intervals();
+        std::size_t const count = std::min(intervals.size(), haves_max);
+        for (ChunkRange const& range : intervals.last(count)) {
             if (!writer.add(wire::Have{range})) {
                 break;
             }
@@ -179,7 +131,7 @@ void Swarm::on_initiation(TimePoint now, Endpoint const& from, wire::Handshake c
     channel.state = ChannelState::half_open;
     channel.choked_by_us = !uploads();
     figures_.wire_bytes_in += datagram.size();
-    request_budget_ = requested_chunks_per_datagram_max;
+    on_begin(channel);
     // What may ride in datagram 1 is minor: HAVE and REQUEST (§3.1.1).
     for (auto message = reader.next(); message && *message; message = reader.next()) {
         on_message(now, channel, **message);
@@ -213,6 +165,61 @@ void Swarm::on_handshake(TimePoint now, Channel& channel, wire::Handshake const&
     opened(now, channel);
 }
 
+void Swarm::on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& reader,
+                        std::size_t size)
+{
+    figures_.wire_bytes_in += size;
+    touch(channel);
+    channel.liveness.received = now;
+    channel.liveness.sent_since_received = 0;
+    channel.liveness.asked_since.reset();
+    if (channel.state == ChannelState::half_open) {
+        if (!has_room_for_strangers()) {
+            close(now, channel, "no room", true);
+            return;
+        }
+        opened(now, channel); // our number came back: the address is real
+    }
+    on_begin(channel);
+    for (;;) {
+        auto const message = reader.next();
+        if (!message) {
+            figures_.bad_datagrams += 1;
+            channel.marks.bad_datagrams += 1;
+            break;
+        }
+        if (!*message || channel.state == ChannelState::closed) {
+            break;
+        }
+        on_message(now, channel, **message);
+    }
+    on_end(now, channel);
+}
+
+void Swarm::on_message(TimePoint now, Channel& channel, wire::Message const& message)
+{
+    if (auto const* handshake = std::get_if<wire::Handshake>(&message)) {
+        on_handshake(now, channel, *handshake);
+        return;
+    }
+    // Before datagram 2 nothing but a HANDSHAKE counts; in datagram 1 only minor payload does.
+    bool const minor = std::holds_alternative<wire::Have>(message) ||
+                       std::holds_alternative<wire::Request>(message) ||
+                       std::holds_alternative<wire::Choke>(message);
+    if (!channel.is_open() && !(channel.state == ChannelState::half_open && minor)) {
+        return;
+    }
+    if (auto const* ack = std::get_if<wire::Ack>(&message)) {
+        on_ack(now, channel, *ack);
+    } else if (std::holds_alternative<wire::PexRequest>(message)) {
+        answer_pex(now, channel);
+    } else if (auto const* response = std::get_if<wire::PexResponse>(&message)) {
+        on_peer_named(now, channel, response->peer);
+    } else {
+        on_content(now, channel, message);
+    }
+}
+
 void Swarm::opened(TimePoint now, Channel& channel)
 {
     if (!channel.initiator && channel.handshake.sends == 1) {
@@ -234,19 +241,18 @@ void Swarm::opened(TimePoint now, Channel& channel)
         channel.choked_by_us = true;
         channel.control.choke = true;
     }
-    if (channel.initiator && store_ && !channel.profile.is_source()) {
-        auto const held = store_->have().intervals();
-        for (ChunkRange const& range : held.last(std::min<std::size_t>(held.size(), 16))) {
+    if (RangeSet const* const have = held();
+        channel.initiator && have != nullptr && !channel.profile.is_source()) {
+        auto const intervals = have->intervals();
+        std::size_t const count = std::min(intervals.size(), haves_max);
+        for (ChunkRange const& range : intervals.last(count)) {
             channel.control.haves.push_back(range);
         }
     }
-    if (channel.requests.has_ready()) {
-        note_sending(channel); // it asked in datagram 1
-    }
+    on_opened(now, channel);
     ask_pex(now, channel);
     // Datagram 3 goes at once, so that the other side has no half-open state (PP-12.1.2-a).
     show_life(now, channel);
-    fetch_wanted_ = true;
     emit(now, NeighbourOpened{channel.endpoint, channel.profile.is_source()});
 }
 
@@ -255,7 +261,7 @@ void Swarm::show_life(TimePoint now, Channel& channel)
 {
     channel.haves_due.reset();
     std::vector<ByteVector> datagrams;
-    builder().control(channel, datagrams);
+    build_control(channel, datagrams);
     if (datagrams.empty()) {
         wire::DatagramWriter keepalive(channel.peer_id, format(), 4);
         datagrams.push_back(keepalive.take());
@@ -274,14 +280,11 @@ void Swarm::close(TimePoint now, Channel& channel, std::string_view why, bool sa
         std::vector<ByteVector> datagrams{writer.take()};
         flush(now, channel, datagrams);
     }
-    figures_.wasted_bytes += channel.scratch.take_dropped_bytes();
     bool const was_open = channel.is_open();
     channel.state = ChannelState::closed;
     any_closed_ = true;
     next_dial_ = std::min(next_dial_, now + dial_gap);
-    picker_->on_parent_gone(key_of(channel));
-    slots_.release(key_of(channel));
-    fetch_wanted_ = true;
+    on_closed(now, channel);
     if (was_open) {
         emit(now, NeighbourClosed{channel.endpoint, why});
     }
@@ -338,9 +341,9 @@ void Swarm::look_after_handshake(TimePoint now, Channel& channel)
 {
     if (channel.state == ChannelState::half_open) {
         if (now - channel.handshake.started > half_open_max) {
-            picker_->on_parent_gone(key_of(channel)); // its HAVEs came with the first datagram
             channel.state = ChannelState::closed;
             any_closed_ = true;
+            on_closed(now, channel); // its HAVEs came with the first datagram
         }
         return;
     }
@@ -359,21 +362,14 @@ void Swarm::look_after_handshake(TimePoint now, Channel& channel)
     }
 }
 
-/// Storage shows that the stream goes on, and hides the neighbours' silence from what is asked.
-bool Swarm::passed_by(TimePoint now, Liveness const& live) const
-{
-    auto const sign = signs_.edge() ? signs_.first(*signs_.edge()) : std::nullopt;
-    return rescue_ && is_alone(now) && sign && now - *sign < unanswered_max &&
-           now - live.received > unanswered_max && live.sent_since_received >= 3;
-}
-
 void Swarm::look_after(TimePoint now, Channel& channel)
 {
     Liveness& live = channel.liveness;
     bool const silent = now - live.received > silence_max && live.sent_since_received >= 3;
     bool const ignored = live.asked_since && now - *live.asked_since > unanswered_max &&
                          live.sent_since_received >= 3;
-    if (silent || ignored || passed_by(now, live) || channel.timeouts_in_a_row >= timeouts_max) {
+    if (silent || ignored || is_passed_by(now, channel) ||
+        channel.timeouts_in_a_row >= timeouts_max) {
         choice_.on_failed(now, channel.endpoint);
         close(now, channel, "does not answer", true);
         return;
@@ -383,15 +379,7 @@ void Swarm::look_after(TimePoint now, Channel& channel)
     if (channel.is_open() && now >= live.keepalive_at) {
         show_life(now, channel);
     }
-    channel.scratch.expire(now);
-    figures_.wasted_bytes += channel.scratch.take_dropped_bytes();
-    if (store_) {
-        ChunkId const oldest = store_->grid().first_chunk(store_->oldest_kept());
-        channel.hashes.forget_below(oldest);
-        channel.requests.forget_below(oldest);
-        channel.pushing.trim_below(oldest);
-        channel.asked.trim_below(oldest);
-    }
+    tend(now, channel);
     touch(channel);
     if (now - channel.rate_since >= 1s) {
         double const seconds = static_cast<double>((now - channel.rate_since).count()) / 1e6;
@@ -414,11 +402,86 @@ void Swarm::housekeeping(TimePoint now)
             look_after_handshake(now, channel);
         }
     }
-    relieve(now);
-    update_budget(now);
-    probe_jump(now);
-    rewire(now);
+    tend_all(now);
     next_housekeeping_ = now + housekeeping_gap;
+}
+
+void Swarm::advance_neighbours(TimePoint now)
+{
+    if (now >= next_housekeeping_) {
+        housekeeping(now);
+    }
+    if (now >= next_dial_) {
+        dial(now);
+    }
+    wake_channels(now);
+}
+
+void Swarm::wake_channels(TimePoint now)
+{
+    while (!agenda_.empty() && agenda_.top().first <= now) {
+        auto const [at, number] = agenda_.top();
+        agenda_.pop();
+        Channel* const channel = channel_of(PeerKey{number});
+        if (channel == nullptr || channel->wake != at) {
+            continue;
+        }
+        channel->wake = TimePoint::max();
+        check_timeout(now, *channel);
+        touch(*channel);
+    }
+}
+
+void Swarm::settle(TimePoint now)
+{
+    for (std::size_t i = 0; i < touched_.size(); ++i) {
+        Channel& channel = *touched_[i];
+        channel.is_touched = false;
+        if (channel.is_open()) {
+            send_control(now, channel);
+            rearm(now, channel);
+        }
+    }
+    touched_.clear();
+    remove_closed();
+}
+
+void Swarm::rearm(TimePoint now, Channel& channel)
+{
+    TimePoint next = TimePoint::max();
+    if (auto const due = channel.acks.deadline()) {
+        next = std::min(next, *due);
+    }
+    if (channel.haves_due) {
+        next = std::min(next, *channel.haves_due);
+    }
+    if (!channel.in_flight.empty()) {
+        next = std::min(next, channel.progress + timeout_of(channel));
+    }
+    if (channel.is_sending && may_send_window(channel) && !channel.pacer.ready(now)) {
+        next = std::min(next, channel.pacer.ready_at());
+    }
+    if (next < channel.wake) {
+        channel.wake = std::max(next, now + Duration{1});
+        agenda_.push({channel.wake, to_number(channel.own_id)});
+    }
+}
+
+TimePoint Swarm::neighbours_deadline(TimePoint now) const
+{
+    TimePoint next = next_housekeeping_;
+    if (seeks()) {
+        next = std::min(next, next_dial_);
+    }
+    if (!agenda_.empty()) {
+        next = std::min(next, agenda_.top().first);
+    }
+    if (data_waits_) {
+        if (auto const at = services_.uplink.ready_at(now)) {
+            next = std::min(next, *at);
+        }
+    }
+    return next;
 }
 
 void Swarm::leave(TimePoint now)
@@ -427,6 +490,19 @@ void Swarm::leave(TimePoint now)
         close(now, *channel, "leaving", true);
     }
     remove_closed();
+}
+
+std::vector<NeighbourStatistics> Swarm::neighbour_statistics() const
+{
+    std::vector<NeighbourStatistics> all;
+    for (auto const& channel : channels_) {
+        if (channel->is_open()) {
+            all.push_back({channel->endpoint, channel->profile.is_source(),
+                           channel->media_bytes_from, channel->media_bytes_to,
+                           channel->rtt.smoothed()});
+        }
+    }
+    return all;
 }
 
 std::size_t Swarm::open_count() const
@@ -444,7 +520,7 @@ bool Swarm::has_room_for_strangers() const
         std::count_if(channels_.begin(), channels_.end(), [](auto const& channel) {
             return channel->is_open() && !channel->initiator;
         });
-    std::size_t const reserved = is_source() ? 0 : services_.config.neighbours_target;
+    std::size_t const reserved = !seeks() ? 0 : services_.config.neighbours_target;
     return static_cast<std::size_t>(strangers) + reserved < services_.config.neighbours_max;
 }
 

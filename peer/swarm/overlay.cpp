@@ -6,15 +6,6 @@
 namespace ppsp::peer {
 namespace {
 
-/// A neighbour of our choice gives way to a candidate that often: design §5.2, and sooner while
-/// there are substreams without a parent.
-constexpr Duration rewire_gap = 8s;
-constexpr Duration rewire_gap_orphan = 1s;
-/// Nobody is dropped before it could show what it is good for.
-constexpr Duration rewire_age_min = 3s;
-/// Candidates are asked for that often although there are enough.
-constexpr Duration candidates_gap = 20s;
-constexpr Duration candidates_gap_orphan = 3s;
 constexpr Duration pex_gap = 10s;
 constexpr Duration pex_recent = 60s;
 constexpr std::size_t pex_peers_max = 10;
@@ -45,7 +36,7 @@ void Swarm::on_uplinks_proven(std::span<ProvenUplink const> peers)
 
 void Swarm::dial(TimePoint now)
 {
-    if (is_source()) {
+    if (!seeks()) {
         return; // the injector is found, it does not look for anybody
     }
     // Only conversations that we began count: those that strangers began must not keep us from
@@ -102,10 +93,21 @@ void Swarm::answer_pex(TimePoint now, Channel& channel)
     channel.control.pex_peers = std::move(peers);
 }
 
+void Swarm::on_peer_named(TimePoint now, Channel& channel, Endpoint const& peer)
+{
+    // A private address from the public Internet leads nowhere, or to a victim.
+    bool const foreign =
+        channel.endpoint.scope() == AddressScope::global && peer.scope() != AddressScope::global;
+    if (services_.config.pex && !foreign) {
+        choice_.add(now, peer);
+        next_dial_ = std::min(next_dial_, now + dial_gap);
+    }
+}
+
 void Swarm::ask_pex(TimePoint now, Channel& channel)
 {
     bool const enough = open_count() >= services_.config.neighbours_target;
-    if (!services_.config.pex || is_source() || enough || now < channel.pex_ask_at ||
+    if (!services_.config.pex || !seeks() || enough || now < channel.pex_ask_at ||
         !channel.profile.supports(wire::MessageType::pex_req)) {
         return;
     }
@@ -122,56 +124,12 @@ std::vector<Endpoint> Swarm::connected_endpoints() const
     return endpoints;
 }
 
-/// The overlay is never finished: the neighbour of our own choice that is of least use gives way to
-/// a candidate, at leisure while all is well and soon while substreams lack a parent (design §5.2).
-void Swarm::rewire(TimePoint now)
-{
-    if (is_source() || !playout_.begun() || now < next_rewiring_) {
-        return;
-    }
-    std::uint32_t const orphans = picker_->orphans();
-    Duration const gap = orphans > 0 ? rewire_gap_orphan : rewire_gap;
-    next_rewiring_ = now + gap + Duration{rng_.between(0, gap.count())};
-    if (now >= next_candidates_wanted_) {
-        services_.outbox.push(CandidatesWanted{id()});
-        Duration const wait = orphans > 0 ? candidates_gap_orphan : candidates_gap;
-        next_candidates_wanted_ = now + wait + Duration{rng_.between(0, wait.count())};
-    }
-    Channel* least = nullptr;
-    std::size_t own = 0;
-    for (auto const& channel : channels_) {
-        if (!channel->initiator || !channel->is_open()) {
-            continue;
-        }
-        ++own;
-        if (channel->profile.is_source()) {
-            continue;
-        }
-        PeerKey const key = key_of(*channel);
-        bool const gives =
-            !channel->chokes_us && (picker_->fed_by(key) > 0 || picker_->offers(now, key));
-        bool const useful =
-            !channel->trust.is_doubtful(now) &&
-            (gives || slots_.places_of(key) > 0 || now - channel->opened_at < rewire_age_min);
-        if (!useful && (least == nullptr || channel->rank() < least->rank())) {
-            least = channel.get();
-        }
-    }
-    if (least != nullptr && own >= services_.config.neighbours_target &&
-        choice_.next(now, connected_endpoints())) {
-        choice_.on_left(now, least->endpoint);
-        close(now, *least, "others are of more use", true);
-    }
-}
-
 /// Who is full lets somebody in for one who holds no place at it.
 bool Swarm::make_room(TimePoint now)
 {
     Channel* least = nullptr;
     for (auto const& channel : channels_) {
-        bool const idle = channel->is_open() && !channel->initiator &&
-                          slots_.places_of(key_of(*channel)) == 0 &&
-                          now - channel->opened_at >= rewire_age_min;
+        bool const idle = channel->is_open() && !channel->initiator && is_idle(now, *channel);
         if (idle && (least == nullptr || channel->rank() < least->rank())) {
             least = channel.get();
         }

@@ -1,6 +1,6 @@
 #include "peer/content/live_clock.hpp"
 #include "peer/content/live_store.hpp"
-#include "peer/swarm/unit_signs.hpp"
+#include "peer/live/unit_signs.hpp"
 #include "protocol/integrity/openssl_hasher.hpp"
 
 #include <gtest/gtest.h>

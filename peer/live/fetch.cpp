@@ -1,4 +1,4 @@
-#include "peer/swarm/swarm.hpp"
+#include "peer/live/live_swarm.hpp"
 
 #include <algorithm>
 
@@ -23,7 +23,7 @@ constexpr std::size_t asked_intervals_max = 512;
 
 /// The first proven unit says where the stream is; fetching begins at the newest place where a
 /// picture may start.
-void Swarm::tune_in(TimePoint now)
+void LiveSwarm::tune_in(TimePoint now)
 {
     UnitGrid const& grid = store_->grid();
     UnitIndex const newest = *store_->newest();
@@ -46,7 +46,7 @@ void Swarm::tune_in(TimePoint now)
     signs_.note(now, newest);
 }
 
-void Swarm::on_edge(TimePoint now, LiveEdgeFound const& found)
+void LiveSwarm::on_edge(TimePoint now, LiveEdgeFound const& found)
 {
     random_access_hint_ = found.random_access;
     if (!store_ && !is_source()) {
@@ -55,7 +55,7 @@ void Swarm::on_edge(TimePoint now, LiveEdgeFound const& found)
     fetch_wanted_ = true;
 }
 
-void Swarm::refresh_parents(TimePoint now)
+void LiveSwarm::refresh_parents(TimePoint now)
 {
     parents_.clear();
     for (auto const& channel : channels_) {
@@ -74,7 +74,7 @@ void Swarm::refresh_parents(TimePoint now)
     }
 }
 
-void Swarm::fetch(TimePoint now)
+void LiveSwarm::fetch(TimePoint now)
 {
     if (is_source() || !store_) {
         return;
@@ -105,7 +105,7 @@ void Swarm::fetch(TimePoint now)
 
 /// What is asked on the wire: not the chunks that came from this neighbour already and only wait
 /// for a hash that is among the missing ones.
-std::vector<ChunkRange> Swarm::requests_of(TimePoint now, Channel& channel, Ask const& wanted)
+std::vector<ChunkRange> LiveSwarm::requests_of(TimePoint now, Channel& channel, Ask const& wanted)
 {
     ChunkMask chunks = wanted.chunks;
     if (Scratch::Entry const* entry = channel.scratch.find(wanted.unit)) {
@@ -126,7 +126,7 @@ std::vector<ChunkRange> Swarm::requests_of(TimePoint now, Channel& channel, Ask 
     return ranges;
 }
 
-void Swarm::ask(TimePoint now, Ask const& wanted)
+void LiveSwarm::ask(TimePoint now, Ask const& wanted)
 {
     Channel* const channel = channel_of(wanted.parent);
     if (channel == nullptr) {
@@ -153,7 +153,7 @@ void Swarm::ask(TimePoint now, Ask const& wanted)
     }
 }
 
-void Swarm::withdraw(Withdrawal const& withdrawal)
+void LiveSwarm::withdraw(Withdrawal const& withdrawal)
 {
     Channel* const channel = channel_of(withdrawal.parent);
     if (channel != nullptr) {
@@ -161,7 +161,7 @@ void Swarm::withdraw(Withdrawal const& withdrawal)
     }
 }
 
-void Swarm::withdraw(Channel& channel, ChunkRange chunks)
+void LiveSwarm::withdraw(Channel& channel, ChunkRange chunks)
 {
     if (channel.asked.overlaps(chunks)) {
         channel.asked.remove(chunks);
@@ -172,7 +172,7 @@ void Swarm::withdraw(Channel& channel, ChunkRange chunks)
 }
 
 /// A unit is whole: whoever was asked for parts of it need not send them.
-void Swarm::withdraw_rest(TimePoint now, UnitIndex unit)
+void LiveSwarm::withdraw_rest(TimePoint now, UnitIndex unit)
 {
     ChunkRange const chunks = store_->grid().chunks(unit);
     for (auto const& channel : channels_) {
@@ -185,7 +185,7 @@ void Swarm::withdraw_rest(TimePoint now, UnitIndex unit)
 
 /// A neighbour speaks of units far ahead of everything proven: the source may have come back with
 /// a gap, or the neighbour lies. One chunk with its munro tells.
-void Swarm::probe_jump(TimePoint now)
+void LiveSwarm::probe_jump(TimePoint now)
 {
     if (!jump_ || !store_ || now - newest_changed_ < jump_patience) {
         return;
@@ -202,7 +202,7 @@ void Swarm::probe_jump(TimePoint now)
     }
 }
 
-void Swarm::play(TimePoint now)
+void LiveSwarm::play(TimePoint now)
 {
     if (is_source() || !store_ || !playout_.begun()) {
         return;
@@ -241,7 +241,7 @@ void Swarm::play(TimePoint now)
     }
 }
 
-std::string Swarm::stall_cause(UnitIndex unit) const
+std::string LiveSwarm::stall_cause(UnitIndex unit) const
 {
     auto const number = std::to_string(unit);
     bool const alone = std::none_of(channels_.begin(), channels_.end(),
@@ -263,7 +263,7 @@ std::string Swarm::stall_cause(UnitIndex unit) const
     return "unit " + number + " is late from " + parent->endpoint.text();
 }
 
-ChunkMask Swarm::held_by(PeerKey parent, UnitIndex unit) const
+ChunkMask LiveSwarm::held_by(PeerKey parent, UnitIndex unit) const
 {
     Channel const* const channel = channel_of(parent);
     if (channel == nullptr) {
@@ -283,17 +283,17 @@ ChunkMask Swarm::held_by(PeerKey parent, UnitIndex unit) const
     return held;
 }
 
-ChunkMask Swarm::missing(UnitIndex unit) const
+ChunkMask LiveSwarm::missing(UnitIndex unit) const
 {
     return store_->missing(unit);
 }
 
-UnitIndex Swarm::first_wanted() const
+UnitIndex LiveSwarm::first_wanted() const
 {
     return std::max(playout_.first_wanted(), store_->oldest_kept());
 }
 
-TimePoint Swarm::expected(UnitIndex unit) const
+TimePoint LiveSwarm::expected(UnitIndex unit) const
 {
     StoredUnit const* const stored = store_->find(unit);
     if (stored != nullptr && clock_.known()) {
@@ -308,25 +308,19 @@ TimePoint Swarm::expected(UnitIndex unit) const
     return sign ? std::max(*guess, *sign - lag_plausible) : *guess;
 }
 
-std::optional<TimePoint> Swarm::first_sign(UnitIndex unit) const
+std::optional<TimePoint> LiveSwarm::first_sign(UnitIndex unit) const
 {
     return signs_.first(unit);
 }
 
-std::optional<TimePoint> Swarm::due(UnitIndex unit) const
+std::optional<TimePoint> LiveSwarm::due(UnitIndex unit) const
 {
     return playout_.due(unit, *store_, clock_, services_.config.utc_at_zero, signs_.first(unit));
 }
 
-void Swarm::advance(TimePoint now)
+void LiveSwarm::advance(TimePoint now)
 {
-    if (now >= next_housekeeping_) {
-        housekeeping(now);
-    }
-    if (now >= next_dial_) {
-        dial(now);
-    }
-    wake_channels(now);
+    advance_neighbours(now);
     bool const planned = fetch_wanted_ || now >= picker_->deadline();
     if (planned && now - last_fetch_ >= fetch_gap) {
         fetch(now);
@@ -342,77 +336,15 @@ void Swarm::advance(TimePoint now)
     tell_leavers(now);
     send_data(now);
     settle(now);
-    remove_closed();
     update_deadline(now);
 }
 
-/// The channel is looked at before the engine rests: what waits on it, and when it wakes next.
-void Swarm::touch(Channel& channel)
+void LiveSwarm::update_deadline(TimePoint now)
 {
-    if (!channel.is_touched) {
-        channel.is_touched = true;
-        touched_.push_back(&channel);
-    }
-}
-
-void Swarm::wake_channels(TimePoint now)
-{
-    while (!agenda_.empty() && agenda_.top().first <= now) {
-        auto const [at, number] = agenda_.top();
-        agenda_.pop();
-        Channel* const channel = channel_of(PeerKey{number});
-        if (channel == nullptr || channel->wake != at) {
-            continue;
-        }
-        channel->wake = TimePoint::max();
-        check_timeout(now, *channel);
-        touch(*channel);
-    }
-}
-
-void Swarm::settle(TimePoint now)
-{
-    for (std::size_t i = 0; i < touched_.size(); ++i) {
-        Channel& channel = *touched_[i];
-        channel.is_touched = false;
-        if (channel.is_open()) {
-            send_control(now, channel);
-            rearm(now, channel);
-        }
-    }
-    touched_.clear();
-}
-
-void Swarm::rearm(TimePoint now, Channel& channel)
-{
-    TimePoint next = TimePoint::max();
-    if (auto const due = channel.acks.deadline()) {
-        next = std::min(next, *due);
-    }
-    if (channel.haves_due) {
-        next = std::min(next, *channel.haves_due);
-    }
-    if (!channel.in_flight.empty()) {
-        next = std::min(next, channel.progress + timeout_of(channel));
-    }
-    if (channel.is_sending && may_send_window(channel) && !channel.pacer.ready(now)) {
-        next = std::min(next, channel.pacer.ready_at());
-    }
-    if (next < channel.wake) {
-        channel.wake = std::max(next, now + Duration{1});
-        agenda_.push({channel.wake, to_number(channel.own_id)});
-    }
-}
-
-void Swarm::update_deadline(TimePoint now)
-{
-    TimePoint next = next_housekeeping_;
-    if (!is_source()) {
-        next = std::min(next, next_dial_);
-        if (units_proven_) {
-            TimePoint const planned = fetch_wanted_ ? now : picker_->deadline();
-            next = std::min(next, std::max(planned, last_fetch_ + fetch_gap));
-        }
+    TimePoint next = neighbours_deadline(now);
+    if (!is_source() && units_proven_) {
+        TimePoint const planned = fetch_wanted_ ? now : picker_->deadline();
+        next = std::min(next, std::max(planned, last_fetch_ + fetch_gap));
     }
     if (rescue_) {
         next = std::min(next, rescue_->deadline());
@@ -420,18 +352,10 @@ void Swarm::update_deadline(TimePoint now)
     if (auto const at = playout_.deadline()) {
         next = std::min(next, *at);
     }
-    if (!agenda_.empty()) {
-        next = std::min(next, agenda_.top().first);
-    }
     if (!sending_.empty() && pulls_pause_until_ > now) {
         next = std::min(next, pulls_pause_until_);
     }
-    if (data_waits_) {
-        if (auto const at = services_.uplink.ready_at(now)) {
-            next = std::min(next, *at);
-        }
-    }
-    deadline_ = std::max(next, now + Duration{1});
+    set_deadline(now, next);
 }
 
 } // namespace ppsp::peer

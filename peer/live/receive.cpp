@@ -1,4 +1,4 @@
-#include "peer/swarm/swarm.hpp"
+#include "peer/live/live_swarm.hpp"
 
 #include "protocol/base/overloaded.hpp"
 
@@ -23,58 +23,24 @@ constexpr Duration stream_runs = 500ms;
 
 } // namespace
 
-void Swarm::on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& reader,
-                        std::size_t size)
+void LiveSwarm::on_begin(Channel& channel)
 {
-    figures_.wire_bytes_in += size;
-    touch(channel);
-    channel.liveness.received = now;
-    channel.liveness.sent_since_received = 0;
-    channel.liveness.asked_since.reset();
-    if (channel.state == ChannelState::half_open) {
-        if (!has_room_for_strangers()) {
-            close(now, channel, "no room", true);
-            return;
-        }
-        opened(now, channel); // our number came back: the address is real
-    }
     channel.offers_places = false;
     request_budget_ = requested_chunks_per_datagram_max;
-    for (;;) {
-        auto const message = reader.next();
-        if (!message) {
-            figures_.bad_datagrams += 1;
-            channel.marks.bad_datagrams += 1;
-            break;
-        }
-        if (!*message || channel.state == ChannelState::closed) {
-            break;
-        }
-        on_message(now, channel, **message);
-    }
+}
+
+void LiveSwarm::on_end(TimePoint now, Channel& channel)
+{
     if (auto const unit = std::exchange(channel.scratch.touched, std::nullopt); unit && store_) {
         retry_pending(now, channel, *unit);
     }
 }
 
-void Swarm::on_message(TimePoint now, Channel& channel, wire::Message const& message)
+void LiveSwarm::on_content(TimePoint now, Channel& channel, wire::Message const& message)
 {
-    if (auto const* handshake = std::get_if<wire::Handshake>(&message)) {
-        on_handshake(now, channel, *handshake);
-        return;
-    }
-    // Before datagram 2 nothing but a HANDSHAKE counts; in datagram 1 only minor payload does.
-    bool const minor = std::holds_alternative<wire::Have>(message) ||
-                       std::holds_alternative<wire::Request>(message) ||
-                       std::holds_alternative<wire::Choke>(message);
-    if (!channel.is_open() && !(channel.state == ChannelState::half_open && minor)) {
-        return;
-    }
     std::visit(
         Overloaded{
-            [](wire::Handshake const&) {},
             [&](wire::Data const& data) { on_data(now, channel, data); },
-            [&](wire::Ack const& ack) { on_ack(now, channel, ack); },
             [&](wire::Have const& have) { on_have(now, channel, have.chunks); },
             [&](wire::Integrity const& integrity) { on_integrity(now, channel, integrity); },
             [&](wire::SignedIntegrity const& munro) { on_signed_integrity(now, channel, munro); },
@@ -92,22 +58,12 @@ void Swarm::on_message(TimePoint now, Channel& channel, wire::Message const& mes
                 channel.chokes_us = false;
                 channel.offers_places = true;
             },
-            [&](wire::PexRequest const&) { answer_pex(now, channel); },
-            [&](wire::PexResponse const& response) {
-                // A private address from the public Internet leads nowhere, or to a victim.
-                bool const foreign = channel.endpoint.scope() == AddressScope::global &&
-                                     response.peer.scope() != AddressScope::global;
-                if (services_.config.pex && !foreign) {
-                    choice_.add(now, response.peer);
-                    next_dial_ = std::min(next_dial_, now + dial_gap);
-                }
-            },
-            [](wire::PexCertificate const&) {},
+            [](auto const&) {}, // the swarm's own
         },
         message);
 }
 
-void Swarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
+void LiveSwarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
 {
     channel.requests.cancel(chunks);
     if (!store_) {
@@ -152,7 +108,7 @@ void Swarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
     }
 }
 
-void Swarm::on_integrity(TimePoint now, Channel& channel, wire::Integrity const& integrity)
+void LiveSwarm::on_integrity(TimePoint now, Channel& channel, wire::Integrity const& integrity)
 {
     integrity::NodeHash const node{integrity.chunks, integrity::Hash{integrity.hash}};
     channel.scratch.last_hash = node;
@@ -168,7 +124,8 @@ void Swarm::on_integrity(TimePoint now, Channel& channel, wire::Integrity const&
     channel.scratch.touched = unit;
 }
 
-void Swarm::on_signed_integrity(TimePoint now, Channel& channel, wire::SignedIntegrity const& munro)
+void LiveSwarm::on_signed_integrity(TimePoint now, Channel& channel,
+                                    wire::SignedIntegrity const& munro)
 {
     if (is_source()) {
         return;
@@ -208,8 +165,8 @@ void Swarm::on_signed_integrity(TimePoint now, Channel& channel, wire::SignedInt
     accept_munro(now, channel, munro, hash->hash);
 }
 
-void Swarm::accept_munro(TimePoint now, Channel& channel, wire::SignedIntegrity const& munro,
-                         integrity::Hash const& hash)
+void LiveSwarm::accept_munro(TimePoint now, Channel& channel, wire::SignedIntegrity const& munro,
+                             integrity::Hash const& hash)
 {
     auto const chunks_per_unit = static_cast<std::uint32_t>(munro.chunks.count());
     if (!units_proven_) {
@@ -235,7 +192,7 @@ void Swarm::accept_munro(TimePoint now, Channel& channel, wire::SignedIntegrity 
 
 /// Whether a unit can have been made by now, by the pace of the stream; `slack` is how much earlier
 /// than we would have it somebody else may.
-bool Swarm::may_exist(TimePoint now, UnitIndex unit, Duration slack) const
+bool LiveSwarm::may_exist(TimePoint now, UnitIndex unit, Duration slack) const
 {
     auto const expected = clock_.expected(unit, config_.unit_duration);
     return !expected || unit <= store_->newest().value_or(0) || *expected <= now + slack;
@@ -243,7 +200,7 @@ bool Swarm::may_exist(TimePoint now, UnitIndex unit, Duration slack) const
 
 /// The size of a unit is known: there can be a store. A size that was only hinted at gives way to
 /// a proven one.
-void Swarm::learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool proven)
+void LiveSwarm::learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool proven)
 {
     bool const fits = std::has_single_bit(chunks_per_unit) && chunks_per_unit >= 2 &&
                       chunks_per_unit <= unit_chunks_max;
@@ -269,7 +226,7 @@ void Swarm::learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool prove
     }
 }
 
-void Swarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
+void LiveSwarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
 {
     ChunkId const chunk = data.chunks.first;
     if (data.chunks.count() != 1 || data.payload.size() != config_.chunk_size) {
@@ -283,9 +240,7 @@ void Swarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
     channel.pulled_chunks -= channel.pulled_chunks > 0 ? 1 : 0;
     channel.rate_bytes += data.payload.size();
     UnitIndex const unit = store_->grid().unit_of(chunk);
-    // Any 64-bit time may come; clocks differ anyway, so the difference wraps.
-    Duration const delay{static_cast<std::int64_t>(static_cast<std::uint64_t>(utc(now)) -
-                                                   static_cast<std::uint64_t>(data.sent_at))};
+    Duration const delay = one_way_delay(now, data.sent_at);
     if (unit < store_->oldest_kept() || store_->has(chunk)) {
         figures_.duplicate_bytes += data.payload.size();
         if (rescue_ && picker_->fed(now, static_cast<std::uint32_t>(unit % substreams))) {
@@ -307,7 +262,7 @@ void Swarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
 }
 
 /// Chunks of a unit that is whole keep coming from somebody who was not asked: once told, it stops.
-void Swarm::refuse_more(Channel& channel, UnitIndex unit)
+void LiveSwarm::refuse_more(Channel& channel, UnitIndex unit)
 {
     ChunkRange const whole = store_->grid().chunks(unit);
     auto& cancels = channel.control.cancels;
@@ -318,7 +273,7 @@ void Swarm::refuse_more(Channel& channel, UnitIndex unit)
     }
 }
 
-void Swarm::verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk chunk)
+void LiveSwarm::verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk chunk)
 {
     static std::vector<integrity::NodeHash> const nothing;
     integrity::Hasher& hasher = services_.ports.hasher;
@@ -345,8 +300,8 @@ void Swarm::verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, Pend
     }
 }
 
-void Swarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit,
-                         PendingChunk const& chunk)
+void LiveSwarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit,
+                             PendingChunk const& chunk)
 {
     channel.acks.add(now, chunk.chunk, chunk.one_way_delay);
     if (!store_->put(unit, chunk.chunk, chunk.payload)) {
@@ -374,7 +329,7 @@ void Swarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit,
 }
 
 /// Hashes came that chunks were waiting for.
-void Swarm::retry_pending(TimePoint now, Channel& channel, UnitIndex unit)
+void LiveSwarm::retry_pending(TimePoint now, Channel& channel, UnitIndex unit)
 {
     StoredUnit* const stored = store_->find(unit);
     Scratch::Entry* const entry = channel.scratch.find(unit);

@@ -1,7 +1,6 @@
-#include "peer/swarm/swarm.hpp"
+#include "peer/live/live_swarm.hpp"
 
 #include <algorithm>
-#include <array>
 
 /// How fast, and in which order: places by the uplink, the queue of datagrams, acknowledgements and
 /// losses.
@@ -13,10 +12,6 @@ namespace {
 constexpr Duration push_late = 100ms;
 constexpr int push_late_units = 3;
 constexpr Duration pulls_pause = 200ms;
-/// Datagrams of one train leave together.
-constexpr Duration train_span_max = 300us;
-/// What a train of some datagrams takes on the poorest uplink that is of any use.
-constexpr Duration train_spread_max = 10s;
 // What a place takes of an uplink (wire layout, RFC 7574 §8): channel, DATA header, IP and UDP;
 // type and range of an INTEGRITY; the same and the time of a SIGNED_INTEGRITY.
 constexpr std::size_t datagram_overhead_bytes = 4 + 17 + 28;
@@ -39,13 +34,11 @@ constexpr Duration relax_gap = 1s;
 constexpr Duration backlog_patience = 2s;
 /// A path that was acknowledged that recently tells of the uplink's queue.
 constexpr Duration queue_sample_age_max = 400ms;
-/// UDP payload that a chunk in flight stands for.
-constexpr std::size_t data_overhead_bytes = 21;
 
 } // namespace
 
 /// Places for children: what the uplink carries beside our own control messages.
-void Swarm::update_budget(TimePoint now)
+void LiveSwarm::update_budget(TimePoint now)
 {
     auto const capacity = services_.uplink.capacity_bps();
     if (!store_) {
@@ -77,7 +70,7 @@ void Swarm::update_budget(TimePoint now)
 }
 
 /// What one copy of a unit takes on our uplink; zero while that is unknown.
-Duration Swarm::unit_time() const
+Duration LiveSwarm::unit_time() const
 {
     auto const capacity = services_.uplink.capacity_bps();
     if (!capacity || *capacity <= 0 || !store_) {
@@ -90,7 +83,7 @@ Duration Swarm::unit_time() const
 
 /// Whatever was measured: who cannot send new units at once has too many children. One place goes
 /// at a time, and comes back slowly while nothing waits.
-void Swarm::relieve(TimePoint now)
+void LiveSwarm::relieve(TimePoint now)
 {
     std::optional<Duration> queue;
     for (auto const& channel : channels_) {
@@ -130,54 +123,14 @@ void Swarm::relieve(TimePoint now)
     }
 }
 
-DatagramBuilder Swarm::builder() const
+DatagramBuilder LiveSwarm::builder() const
 {
     return {format(), services_.config.datagram_size_max, store_ ? &*store_ : nullptr};
 }
 
-void Swarm::send_control(TimePoint now, Channel& channel)
-{
-    bool const haves = channel.haves_due && now >= *channel.haves_due;
-    if (!channel.is_open() || !(haves || channel.control.urgent() || channel.acks.due(now))) {
-        return;
-    }
-    channel.haves_due.reset();
-    std::vector<ByteVector> datagrams;
-    builder().control(channel, datagrams);
-    flush(now, channel, datagrams);
-}
-
-void Swarm::flush(TimePoint now, Channel& channel, std::vector<ByteVector>& datagrams)
-{
-    for (ByteVector& datagram : datagrams) {
-        figures_.wire_bytes_out += datagram.size();
-        services_.uplink.on_sent(now, datagram.size());
-        channel.liveness.sent_since_received += 1;
-        services_.outbox.push(SendDatagram{channel.endpoint, std::move(datagram)});
-    }
-    // NAT bindings live 30 s and more; the spread keeps neighbours from talking in chorus.
-    channel.liveness.keepalive_at = now + 15s + Duration{rng_.between(0, 3'000'000)};
-    datagrams.clear();
-}
-
-bool Swarm::may_send_window(Channel const& channel) const
-{
-    std::size_t const flight = channel.in_flight.bytes();
-    std::size_t const next = config_.chunk_size + data_overhead_bytes;
-    return flight == 0 || static_cast<double>(flight + next) <= channel.ledbat.window_bytes();
-}
-
-void Swarm::note_sending(Channel& channel)
-{
-    if (!channel.is_sending) {
-        channel.is_sending = true;
-        sending_.push_back(&channel);
-    }
-}
-
 /// Units that are being pushed go first, the oldest before the others and one neighbour after the
 /// other: serial beats parallel for delay (design decision 6).
-void Swarm::send_data(TimePoint now)
+void LiveSwarm::send_data(TimePoint now)
 {
     data_waits_ = false;
     for (auto const urgency : {RequestQueue::Urgency::push, RequestQueue::Urgency::pull}) {
@@ -206,7 +159,7 @@ void Swarm::send_data(TimePoint now)
 }
 
 /// Chunks of the last units that the neighbour is known to hold, as a time to compare by.
-Duration Swarm::held_lately(Channel const& channel) const
+Duration LiveSwarm::held_lately(Channel const& channel) const
 {
     constexpr UnitIndex units = 40;
     UnitIndex const newest = store_->newest().value_or(0);
@@ -219,7 +172,7 @@ Duration Swarm::held_lately(Channel const& channel) const
 }
 
 /// Whose turn it is; channels that have nothing left leave the list.
-Swarm::NextData Swarm::next_data(TimePoint now, RequestQueue::Urgency urgency)
+LiveSwarm::NextData LiveSwarm::next_data(TimePoint now, RequestQueue::Urgency urgency)
 {
     NextData best;
     TimePoint best_since{};
@@ -259,138 +212,35 @@ Swarm::NextData Swarm::next_data(TimePoint now, RequestQueue::Urgency urgency)
     return best;
 }
 
-void Swarm::send_chunk(TimePoint now, Channel& channel, ChunkId chunk)
+void LiveSwarm::send_chunk(TimePoint now, Channel& channel, ChunkId chunk)
 {
     std::vector<ByteVector> datagrams;
     builder().data(channel, chunk, utc(now), datagrams);
     channel.requests.sent(chunk);
     channel.hashes.on_sent(chunk);
-    if (channel.in_flight.empty()) {
-        channel.progress = now;
-    }
-    std::size_t const bytes = config_.chunk_size + data_overhead_bytes;
-    channel.pacer.on_sent(now, bytes, channel.ledbat.window_bytes(), channel.rtt.smoothed());
-    channel.media_bytes_to += config_.chunk_size;
-    figures_.upload_media_bytes += config_.chunk_size;
     flush(now, channel, datagrams);
-    // It arrives with its last byte.
-    channel.in_flight.on_sent(now, chunk, bytes, services_.uplink.position_bytes());
-    touch(channel);
-}
-
-void Swarm::on_ack(TimePoint now, Channel& channel, wire::Ack const& ack)
-{
-    // Nothing is faster than the handshake was, but for its own processing.
-    Duration const floor = channel.rtt.minimum() * 3 / 4;
-    auto const acknowledged = channel.in_flight.acknowledge(now, ack.chunks, floor);
-    channel.has.add(ack.chunks);
-    channel.needs_munro = false;
-    if (acknowledged.bytes == 0) {
-        return;
-    }
-    channel.progress = now;
-    channel.acked_at = now;
-    channel.timeouts_in_a_row = 0;
-    channel.probed = false;
-    if (acknowledged.rtt) {
-        channel.rtt.on_sample(*acknowledged.rtt);
-    }
-    if (acknowledged.first) {
-        measure_train(channel, *acknowledged.first, ack.one_way_delay);
-    }
-    std::array<Duration, 1> const delays{ack.one_way_delay};
-    channel.ledbat.on_ack(now, delays, acknowledged.bytes, acknowledged.flight_before,
-                          channel.rtt.smoothed());
-    handle_losses(now, channel);
-}
-
-/// The delay of an ACK is that of the earliest of its datagrams (AckQueue). Two that left soon
-/// after one another, the later one delayed more, waited in the same queue: how far apart they came
-/// out of it tells its rate.
-void Swarm::measure_train(Channel& channel, InFlight::Mark const& first, Duration delay)
-{
-    auto const before = channel.train;
-    channel.train = Channel::Train{first.at, first.position, delay};
-    if (!before || first.position <= before->position || first.at < before->sent ||
-        first.at - before->sent > train_span_max) {
-        return;
-    }
-    // A peer may report any 64-bit number: no difference of two such is taken as it is.
-    auto const later = static_cast<std::uint64_t>(delay.count()) -
-                       static_cast<std::uint64_t>(before->delay.count());
-    bool const plausible = later <= static_cast<std::uint64_t>(train_spread_max.count());
-    if (delay >= before->delay && !plausible) {
-        return;
-    }
-    Duration const grown =
-        delay > before->delay ? Duration{static_cast<std::int64_t>(later)} : Duration::zero();
-    services_.uplink.on_spread(first.position - before->position,
-                               (first.at - before->sent) + grown);
+    note_sent(now, channel, chunk, config_.chunk_size);
 }
 
 /// A lost chunk of a unit that is pushed goes first, one that was pulled before the other pulls.
-void Swarm::send_again(TimePoint now, Channel& channel, ChunkId chunk)
+void LiveSwarm::send_again(TimePoint now, Channel& channel, ChunkId chunk)
 {
     bool const pushed = channel.pushing.contains(chunk);
     channel.requests.make_ready_again(
         now, chunk, pushed ? RequestQueue::Urgency::push : RequestQueue::Urgency::pull);
 }
 
-/// What was not acknowledged by then may be lost.
-Duration Swarm::loss_patience(Channel const& channel)
+void LiveSwarm::on_lost(TimePoint now, Channel& channel, ChunkId chunk)
 {
-    // Receivers collect acknowledgements for some milliseconds; that is not a loss.
-    Duration const spread = std::max(channel.rtt.variation() * 4, channel.rtt.smoothed() / 4);
-    return channel.rtt.smoothed() + std::min(spread, channel.rtt.smoothed() + 10ms) +
-           AckQueue::delay_max;
-}
-
-void Swarm::handle_losses(TimePoint now, Channel& channel)
-{
-    auto const lost = channel.in_flight.take_lost(now, loss_patience(channel));
-    if (lost.empty()) {
-        return;
-    }
-    channel.ledbat.on_loss(now, channel.rtt.smoothed());
-    for (auto chunk = lost.rbegin(); chunk != lost.rend(); ++chunk) {
-        channel.hashes.doubt(store_->grid().chunks(store_->grid().unit_of(*chunk)));
-        send_again(now, channel, *chunk);
-    }
+    channel.hashes.doubt(store_->grid().chunks(store_->grid().unit_of(chunk)));
+    send_again(now, channel, chunk);
     note_sending(channel);
 }
 
-Duration Swarm::timeout_of(Channel const& channel)
+void LiveSwarm::on_acknowledged(TimePoint, Channel& channel, wire::Ack const& ack)
 {
-    return std::max(channel.rtt.timeout(), loss_patience(channel));
-}
-
-/// Nothing was acknowledged for a whole timeout (LB-2.4.2-e). Mostly the last ACK got lost: the
-/// newest chunk asks for it, as in RFC 8985 §7, before everything is sent again.
-void Swarm::check_timeout(TimePoint now, Channel& channel)
-{
-    if (channel.in_flight.empty() || now - channel.progress < timeout_of(channel)) {
-        return;
-    }
-    if (!channel.probed) {
-        channel.probed = true;
-        channel.progress = now;
-        if (auto const newest = channel.in_flight.take_newest()) {
-            channel.hashes.doubt(store_->grid().chunks(store_->grid().unit_of(*newest)));
-            send_again(now, channel, *newest);
-            note_sending(channel);
-        }
-        return;
-    }
-    channel.ledbat.on_timeout(now);
-    channel.rtt.on_timeout();
-    channel.timeouts_in_a_row += 1;
-    channel.progress = now;
-    auto const all = channel.in_flight.take_all();
-    for (auto chunk = all.rbegin(); chunk != all.rend(); ++chunk) {
-        channel.hashes.doubt(store_->grid().chunks(store_->grid().unit_of(*chunk)));
-        send_again(now, channel, *chunk);
-    }
-    note_sending(channel);
+    channel.has.add(ack.chunks);
+    channel.needs_munro = false;
 }
 
 } // namespace ppsp::peer

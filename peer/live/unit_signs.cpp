@@ -1,4 +1,4 @@
-#include "peer/swarm/unit_signs.hpp"
+#include "peer/live/unit_signs.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "peer/swarm/swarm.hpp"
+#include "peer/live/live_swarm.hpp"
 
 #include "protocol/base/assert.hpp"
 
@@ -30,7 +30,7 @@ constexpr UnitIndex refusal_reach = 10 * substreams;
 
 } // namespace
 
-void Swarm::on_request(TimePoint now, Channel& channel, ChunkRange chunks)
+void LiveSwarm::on_request(TimePoint now, Channel& channel, ChunkRange chunks)
 {
     if (!uploads()) {
         channel.control.choke = true; // the neighbour missed it (trap T21)
@@ -64,14 +64,14 @@ void Swarm::on_request(TimePoint now, Channel& channel, ChunkRange chunks)
 }
 
 /// Who has to fetch a substream's units late itself is no parent for it.
-bool Swarm::can_push(TimePoint now, std::uint32_t substream) const
+bool LiveSwarm::can_push(TimePoint now, std::uint32_t substream) const
 {
     return is_source() || picker_->fed(now, substream);
 }
 
 /// A neighbour wants units that do not exist yet. Without a place for it the answer goes at once: a
 /// HAVE of the newest unit of the substream, of which a child with a place never hears.
-void Swarm::subscribe(TimePoint now, Channel& channel, UnitIndex unit)
+void LiveSwarm::subscribe(TimePoint now, Channel& channel, UnitIndex unit)
 {
     auto const substream = static_cast<std::uint32_t>(unit % substreams);
     if (can_push(now, substream) && slots_.admit(now, key_of(channel), substream, channel.rank())) {
@@ -84,7 +84,7 @@ void Swarm::subscribe(TimePoint now, Channel& channel, UnitIndex unit)
 }
 
 /// The units of one substream leave the ranges.
-void Swarm::drop_substream(std::vector<ChunkRange>& ranges, std::uint32_t substream) const
+void LiveSwarm::drop_substream(std::vector<ChunkRange>& ranges, std::uint32_t substream) const
 {
     UnitGrid const& grid = store_->grid();
     std::vector<ChunkRange> rest;
@@ -108,7 +108,7 @@ void Swarm::drop_substream(std::vector<ChunkRange>& ranges, std::uint32_t substr
 }
 
 /// Whoever lost its place hears of it while it is still served.
-void Swarm::tell_leavers(TimePoint now)
+void LiveSwarm::tell_leavers(TimePoint now)
 {
     for (UploadSlots::Notice const& notice : slots_.take_notices()) {
         if (Channel* const channel = channel_of(notice.peer)) {
@@ -117,7 +117,7 @@ void Swarm::tell_leavers(TimePoint now)
     }
 }
 
-void Swarm::refuse_place(TimePoint now, Channel& channel, std::uint32_t substream)
+void LiveSwarm::refuse_place(TimePoint now, Channel& channel, std::uint32_t substream)
 {
     UnitIndex const newest = store_->newest_complete().value_or(0);
     for (UnitIndex back = 0; back < refusal_reach && back <= newest; ++back) {
@@ -132,7 +132,7 @@ void Swarm::refuse_place(TimePoint now, Channel& channel, std::uint32_t substrea
 }
 
 /// Who takes a subscription back gives its place away, too.
-void Swarm::on_cancel(Channel& channel, ChunkRange chunks)
+void LiveSwarm::on_cancel(Channel& channel, ChunkRange chunks)
 {
     channel.requests.cancel(chunks);
     if (!store_ || !store_->newest()) {
@@ -154,7 +154,7 @@ void Swarm::on_cancel(Channel& channel, ChunkRange chunks)
     }
 }
 
-void Swarm::request_chunk(TimePoint now, Channel& channel, ChunkId chunk)
+void LiveSwarm::request_chunk(TimePoint now, Channel& channel, ChunkId chunk)
 {
     UnitIndex const unit = store_->grid().unit_of(chunk);
     if (!store_->complete(unit)) {
@@ -187,7 +187,7 @@ void Swarm::request_chunk(TimePoint now, Channel& channel, ChunkId chunk)
 
 /// The first units of somebody new go like new units, as long as that takes a tenth of the uplink:
 /// a picture at once is worth a little delay of the others.
-bool Swarm::helps_newcomer(TimePoint now, Channel& channel)
+bool LiveSwarm::helps_newcomer(TimePoint now, Channel& channel)
 {
     if (now - channel.opened_at > newcomer_time || channel.helped_chunks >= newcomer_chunks_max) {
         return false;
@@ -210,7 +210,7 @@ bool Swarm::helps_newcomer(TimePoint now, Channel& channel)
 
 /// The record of a unit that is on its way through us; made when its first chunk comes, with those
 /// neighbours that subscribed to it, in the order of what they pass on.
-Swarm::Spreading& Swarm::spreading_of(TimePoint now, UnitIndex unit)
+LiveSwarm::Spreading& LiveSwarm::spreading_of(TimePoint now, UnitIndex unit)
 {
     auto const at = std::find_if(spreading_.rbegin(), spreading_.rend(),
                                  [unit](Spreading const& s) { return s.unit == unit; });
@@ -240,7 +240,7 @@ Swarm::Spreading& Swarm::spreading_of(TimePoint now, UnitIndex unit)
 }
 
 /// The neighbour gets the unit's chunks as they come; false if there is no place for it.
-bool Swarm::adopt(TimePoint now, Spreading& spreading, Channel& channel)
+bool LiveSwarm::adopt(TimePoint now, Spreading& spreading, Channel& channel)
 {
     PeerKey const key = key_of(channel);
     if (std::find(spreading.children.begin(), spreading.children.end(), key) !=
@@ -258,7 +258,7 @@ bool Swarm::adopt(TimePoint now, Spreading& spreading, Channel& channel)
     return true;
 }
 
-void Swarm::add_child(TimePoint now, Spreading& spreading, Channel& channel)
+void LiveSwarm::add_child(TimePoint now, Spreading& spreading, Channel& channel)
 {
     ChunkRange const whole = store_->grid().chunks(spreading.unit);
     auto const order = static_cast<std::uint32_t>(spreading.children.size());
@@ -274,7 +274,7 @@ void Swarm::add_child(TimePoint now, Spreading& spreading, Channel& channel)
 }
 
 /// A chunk became available: to the children that get its unit.
-void Swarm::offer_chunk(TimePoint now, ChunkId chunk)
+void LiveSwarm::offer_chunk(TimePoint now, ChunkId chunk)
 {
     UnitIndex const unit = store_->grid().unit_of(chunk);
     auto const at = std::find_if(spreading_.rbegin(), spreading_.rend(),
@@ -296,7 +296,7 @@ void Swarm::offer_chunk(TimePoint now, ChunkId chunk)
 /// A unit is whole: HAVE to those who may want it and do not get it pushed. To one who subscribed
 /// without finding a place it is the answer: fetch it, here or elsewhere. To the others it waits
 /// for company.
-void Swarm::announce(TimePoint now, UnitIndex unit)
+void LiveSwarm::announce(TimePoint now, UnitIndex unit)
 {
     ChunkRange const whole = store_->grid().chunks(unit);
     bool const few = channels_.size() <= services_.config.neighbours_target;
@@ -338,7 +338,7 @@ void Swarm::announce(TimePoint now, UnitIndex unit)
     std::erase_if(spreading_, [unit](Spreading const& s) { return s.unit == unit; });
 }
 
-void Swarm::on_unit_cut(TimePoint now, Bytes payload, bool random_access)
+void LiveSwarm::on_unit_cut(TimePoint now, Bytes payload, bool random_access)
 {
     PPSP_ASSERT(is_source() && signer_ != nullptr && store_);
     UnitGrid const& grid = store_->grid();
@@ -365,7 +365,7 @@ void Swarm::on_unit_cut(TimePoint now, Bytes payload, bool random_access)
 /// A new unit must leave the source at once, whoever asked: copies that no subscriber gets go to
 /// those neighbours that pass most on, to the children of the substream and to those with the
 /// fewest places first among equals. RFC 7574 §3.7 allows DATA without a REQUEST in a live swarm.
-void Swarm::place_first_copies(TimePoint now, UnitIndex unit)
+void LiveSwarm::place_first_copies(TimePoint now, UnitIndex unit)
 {
     Spreading& spreading = spreading_of(now, unit);
     ChunkRange const whole = store_->grid().chunks(unit);

@@ -1,4 +1,4 @@
-#include "peer/swarm/swarm.hpp"
+#include "peer/live/live_swarm.hpp"
 
 #include <algorithm>
 
@@ -25,7 +25,7 @@ std::vector<std::pair<UnitIndex, UnitIndex>> holes_of(LiveStore const& store, Un
 
 } // namespace
 
-SwarmStatistics Swarm::statistics(TimePoint now) const
+SwarmStatistics LiveSwarm::statistics(TimePoint now) const
 {
     SwarmStatistics figures = figures_;
     Playout::Counters const& played = playout_.counters();
@@ -58,19 +58,6 @@ SwarmStatistics Swarm::statistics(TimePoint now) const
         figures.holes = holes_of(*store_, *figures.newest_unit);
     }
     return figures;
-}
-
-std::vector<NeighbourStatistics> Swarm::neighbour_statistics() const
-{
-    std::vector<NeighbourStatistics> all;
-    for (auto const& channel : channels_) {
-        if (channel->is_open()) {
-            all.push_back({channel->endpoint, channel->profile.is_source(),
-                           channel->media_bytes_from, channel->media_bytes_to,
-                           channel->rtt.smoothed()});
-        }
-    }
-    return all;
 }
 
 } // namespace ppsp::peer

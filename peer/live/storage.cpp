@@ -1,4 +1,4 @@
-#include "peer/swarm/swarm.hpp"
+#include "peer/live/live_swarm.hpp"
 
 #include <algorithm>
 #include <array>
@@ -15,12 +15,12 @@ constexpr Duration starved_max = 700ms;
 
 } // namespace
 
-bool Swarm::is_alone(TimePoint now) const
+bool LiveSwarm::is_alone(TimePoint now) const
 {
     return open_count() == 0 || now - fed_at_ > starved_max;
 }
 
-Rescue::Situation Swarm::situation(TimePoint now) const
+Rescue::Situation LiveSwarm::situation(TimePoint now) const
 {
     bool const has_begun = store_ && units_proven_ && playout_.begun();
     Rescue::Situation result;
@@ -37,7 +37,7 @@ Rescue::Situation Swarm::situation(TimePoint now) const
     return result;
 }
 
-void Swarm::rescue(TimePoint now)
+void LiveSwarm::rescue(TimePoint now)
 {
     Rescue::Situation const state = situation(now);
     std::vector<FetchWanted> fetches;
@@ -52,7 +52,7 @@ void Swarm::rescue(TimePoint now)
 }
 
 /// What is fetched from storage is not asked of peers any more, unless it does not come.
-void Swarm::tell_picker(TimePoint now)
+void LiveSwarm::tell_picker(TimePoint now)
 {
     constexpr std::size_t remembered = 64;
     for (UnitIndex const unit : rescue_->take_begun()) {
@@ -73,7 +73,7 @@ void Swarm::tell_picker(TimePoint now)
     }
 }
 
-void Swarm::on_fetched(TimePoint now, FetchFinished const& finished)
+void LiveSwarm::on_fetched(TimePoint now, FetchFinished const& finished)
 {
     if (!rescue_) {
         return;
@@ -95,7 +95,7 @@ void Swarm::on_fetched(TimePoint now, FetchFinished const& finished)
 
 /// Who plays from storage alone hears of units by the index only: what it names and is not here is
 /// late from now on.
-void Swarm::note_storage_signs(TimePoint now)
+void LiveSwarm::note_storage_signs(TimePoint now)
 {
     constexpr UnitIndex reach = 5000;
     auto const newest = rescue_->newest();
@@ -110,7 +110,7 @@ void Swarm::note_storage_signs(TimePoint now)
 }
 
 /// Its signature was verified; whether its time and place are believable was not.
-StoredUnit* Swarm::open_found(TimePoint now, Rescue::FoundUnit const& found)
+StoredUnit* LiveSwarm::open_found(TimePoint now, Rescue::FoundUnit const& found)
 {
     auto const use =
         playout_.begun() ? integrity::MunroUse::verification : integrity::MunroUse::tune_in;
@@ -149,7 +149,7 @@ StoredUnit* Swarm::open_found(TimePoint now, Rescue::FoundUnit const& found)
     return stored;
 }
 
-void Swarm::store_found(TimePoint now, Rescue::FoundUnit const& found)
+void LiveSwarm::store_found(TimePoint now, Rescue::FoundUnit const& found)
 {
     if (StoredUnit* const stored = open_found(now, found)) {
         auto const missing =
@@ -160,7 +160,7 @@ void Swarm::store_found(TimePoint now, Rescue::FoundUnit const& found)
 }
 
 /// Missing chunks of a unit whose munro is known: with those that are here they are a whole unit.
-void Swarm::store_found(TimePoint now, Rescue::FoundChunks const& found)
+void LiveSwarm::store_found(TimePoint now, Rescue::FoundChunks const& found)
 {
     StoredUnit* const stored = store_ ? store_->find(found.unit) : nullptr;
     if (stored == nullptr || store_->complete(found.unit)) {
@@ -196,7 +196,7 @@ void Swarm::store_found(TimePoint now, Rescue::FoundChunks const& found)
 }
 
 /// The unit is whole by a verified payload.
-void Swarm::keep_found(TimePoint now, StoredUnit& stored, Bytes payload, StorageTier tier)
+void LiveSwarm::keep_found(TimePoint now, StoredUnit& stored, Bytes payload, StorageTier tier)
 {
     UnitIndex const unit = stored.index;
     ChunkMask const missing = store_->missing(unit);
@@ -225,7 +225,7 @@ void Swarm::keep_found(TimePoint now, StoredUnit& stored, Bytes payload, Storage
 
 /// A little later a parent brings for nothing what storage was asked for. If that happens to more
 /// than one unit in a while, there is something to be had by waiting.
-void Swarm::note_overtaken(TimePoint now, UnitIndex unit)
+void LiveSwarm::note_overtaken(TimePoint now, UnitIndex unit)
 {
     constexpr Duration window = 4s;
     auto const asked = std::find(asked_of_storage_.begin(), asked_of_storage_.end(), unit);
@@ -240,7 +240,7 @@ void Swarm::note_overtaken(TimePoint now, UnitIndex unit)
 }
 
 /// What kept peers from bringing what storage is asked for.
-std::string Swarm::rescue_cause(TimePoint now) const
+std::string LiveSwarm::rescue_cause(TimePoint now) const
 {
     if (open_count() == 0) {
         return "no neighbour is connected";

@@ -1,0 +1,130 @@
+#include "peer/live/live_swarm.hpp"
+
+#include "peer/policy/substream_picker.hpp"
+#include "protocol/base/assert.hpp"
+
+/// Beginning of a live swarm, and what it answers to its conversations.
+namespace ppsp::peer {
+namespace {
+
+/// Storage shows that the stream goes on; a neighbour that is silent that long meanwhile is gone.
+constexpr Duration silence_beside_storage_max = 3s;
+
+std::unique_ptr<Picker> make_picker(LiveSwarmConfig const& config, Rng rng)
+{
+    return config.picker ? config.picker(rng)
+                         : std::make_unique<SubstreamPicker>(SubstreamPickerConfig{}, rng);
+}
+
+SwarmMetadata metadata_of(LiveSwarmConfig const& config, NodeConfig const& node)
+{
+    auto const algorithm = integrity::algorithm_of(config.id);
+    PPSP_ASSERT(algorithm.has_value());
+    SwarmMetadata metadata;
+    metadata.id = config.id;
+    metadata.algorithm = *algorithm;
+    metadata.format = {.addressing = config.addressing,
+                       .hash_size = wire::hash_size(wire::HashFunction::sha256),
+                       .signature_size = wire::signature_size(*algorithm, config.id).value_or(64),
+                       .chunk_size = config.chunk_size};
+    metadata.accepts_content = config.role != Role::source;
+    metadata.strict = node.strict;
+    return metadata;
+}
+
+congestion::LedbatConfig ledbat_of(LiveSwarmConfig const& config)
+{
+    congestion::LedbatConfig ledbat;
+    ledbat.slow_start = true;
+    // The first unit to a new child goes at once (RFC 6928 allows as much to any flow).
+    ledbat.init_window_mss = 10;
+    // One unit may follow another at once: RFC 6817 §2.5 allows a larger value for framing.
+    ledbat.allowed_increase_mss = unit_chunks_max;
+    ledbat.mss_bytes = config.chunk_size + 64;
+    return ledbat;
+}
+
+} // namespace
+
+LiveSwarm::LiveSwarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services, Rng rng)
+    : Swarm(now, metadata_of(join.config, services.config), ledbat_of(join.config), services, rng),
+      config_(join.config), signer_(join.signer), joined_(now), munros_(join.config.discard_window),
+      next_own_unit_(join.config.first_unit), picker_(make_picker(join.config, rng.fork("picker"))),
+      playout_(join.config.playout, now), slots_(join.config.role == Role::source)
+{
+    std::uint32_t const smallest_unit = 8;
+    std::uint32_t const chunks =
+        config_.chunks_per_unit != 0 ? config_.chunks_per_unit : smallest_unit;
+    metadata_.discard_window_chunks = std::uint64_t{window_units()} * chunks;
+    if (config_.chunks_per_unit != 0) {
+        learn_units(now, config_.chunks_per_unit, is_source());
+    }
+    if (!config_.storage.empty() && !is_source()) {
+        rescue_.emplace(RescueConfig{}, config_, now, rng.fork("rescue"));
+    }
+    update_deadline(now);
+}
+
+RangeSet const* LiveSwarm::held() const
+{
+    return store_ ? &store_->have() : nullptr;
+}
+
+void LiveSwarm::on_opened(TimePoint, Channel& channel)
+{
+    if (channel.requests.has_ready()) {
+        note_sending(channel); // it asked in datagram 1
+    }
+    fetch_wanted_ = true;
+}
+
+void LiveSwarm::on_closed(TimePoint, Channel& channel)
+{
+    figures_.wasted_bytes += channel.scratch.take_dropped_bytes();
+    picker_->on_parent_gone(key_of(channel));
+    slots_.release(key_of(channel));
+    fetch_wanted_ = true;
+}
+
+void LiveSwarm::tend(TimePoint now, Channel& channel)
+{
+    channel.scratch.expire(now);
+    figures_.wasted_bytes += channel.scratch.take_dropped_bytes();
+    if (store_) {
+        ChunkId const oldest = store_->grid().first_chunk(store_->oldest_kept());
+        channel.hashes.forget_below(oldest);
+        channel.requests.forget_below(oldest);
+        channel.pushing.trim_below(oldest);
+        channel.asked.trim_below(oldest);
+    }
+}
+
+void LiveSwarm::tend_all(TimePoint now)
+{
+    relieve(now);
+    update_budget(now);
+    probe_jump(now);
+    rewire(now);
+}
+
+void LiveSwarm::build_control(Channel& channel, std::vector<ByteVector>& out)
+{
+    builder().control(channel, out);
+}
+
+/// Units kept: the discard window at the nominal duration, and room for the unit in progress.
+std::uint32_t LiveSwarm::window_units() const
+{
+    return static_cast<std::uint32_t>(config_.discard_window / config_.unit_duration) + 2;
+}
+
+/// Storage shows that the stream goes on, and hides the neighbours' silence from what is asked.
+bool LiveSwarm::is_passed_by(TimePoint now, Channel const& channel) const
+{
+    Liveness const& live = channel.liveness;
+    auto const sign = signs_.edge() ? signs_.first(*signs_.edge()) : std::nullopt;
+    return rescue_ && is_alone(now) && sign && now - *sign < silence_beside_storage_max &&
+           now - live.received > silence_beside_storage_max && live.sent_since_received >= 3;
+}
+
+} // namespace ppsp::peer
