@@ -1,16 +1,13 @@
 #pragma once
 
 #include "peer/channel/ack_queue.hpp"
+#include "peer/channel/flow.hpp"
 #include "peer/channel/handshake.hpp"
 #include "peer/channel/hash_knowledge.hpp"
-#include "peer/channel/in_flight.hpp"
-#include "peer/channel/pacer.hpp"
 #include "peer/channel/peer_availability.hpp"
 #include "peer/channel/request_queue.hpp"
 #include "peer/channel/scratch.hpp"
 #include "peer/channel/trust.hpp"
-#include "protocol/congestion/ledbat.hpp"
-#include "protocol/congestion/rtt_estimator.hpp"
 
 #include <vector>
 
@@ -74,8 +71,11 @@ struct Misbehaviour {
 /// owns the channel moves messages between them.
 struct Channel {
     Channel(ChannelId own, Endpoint to, congestion::LedbatConfig const& ledbat_config)
-        : own_id(own), endpoint(to), ledbat(ledbat_config)
+        : own_id(own), endpoint(to), flow(ledbat_config)
     {}
+    virtual ~Channel() = default;
+    Channel(Channel const&) = delete;
+    Channel& operator=(Channel const&) = delete;
 
     ChannelId own_id;    ///< the neighbour addresses us with it
     ChannelId peer_id{}; ///< we address the neighbour with it; 0 until its HANDSHAKE came
@@ -101,16 +101,9 @@ struct Channel {
     RequestQueue requests;
     bool peer_wants_stream = false; ///< it has asked for something
     RangeSet pushing;               ///< units whose chunks it gets as they come
-    InFlight in_flight;
-    congestion::Ledbat ledbat;
-    congestion::RttEstimator rtt;
-    Pacer pacer;
-    std::uint32_t timeouts_in_a_row = 0;
+    Flow flow;
     std::uint32_t helped_chunks = 0; ///< that went like new units because it is new
     bool offers_places = false;      ///< the datagram in hand said UNCHOKE
-    bool probed = false; ///< the newest chunk was sent again, nothing was acknowledged since
-    TimePoint acked_at{};
-    TimePoint progress{}; ///< last new acknowledgement, or start of the flight
     /// The train that was acknowledged last: the next one is measured against it.
     struct Train {
         TimePoint sent;
@@ -156,7 +149,7 @@ struct Channel {
     /// As if it uploaded that much, kbit/s: who was not seen yet is not worse than a poor uplink.
     static constexpr double rank_unknown = 500;
     /// Nothing new is sent to a neighbour after two timeouts in a row; one may be a lost tail.
-    [[nodiscard]] bool responds() const { return timeouts_in_a_row < 2; }
+    [[nodiscard]] bool responds() const { return flow.timeouts_in_a_row() < 2; }
     /// It may want units from us: it began the conversation, or asked for something.
     [[nodiscard]] bool follows_us() const { return !initiator || peer_wants_stream; }
 };

@@ -110,8 +110,8 @@ std::size_t DatagramBuilder::munro_size() const
 std::vector<wire::Message> DatagramBuilder::waiting(Channel& channel) const
 {
     std::vector<wire::Message> messages;
-    if (store_ != nullptr) {
-        for (wire::Ack const& ack : channel.acks.take(store_->have())) {
+    if (have_ != nullptr) {
+        for (wire::Ack const& ack : channel.acks.take(*have_)) {
             messages.emplace_back(ack);
         }
     }

@@ -11,7 +11,12 @@ class DatagramBuilder {
 public:
     /// `store` may be null while the swarm's units are unknown.
     DatagramBuilder(wire::SwarmFormat const& format, std::size_t size_max, LiveStore const* store)
-        : format_(format), size_max_(size_max), store_(store)
+        : format_(format), size_max_(size_max), store_(store),
+          have_(store != nullptr ? &store->have() : nullptr)
+    {}
+    /// For control messages of a recording, of which we hold `have`.
+    DatagramBuilder(wire::SwarmFormat const& format, std::size_t size_max, RangeSet const& have)
+        : format_(format), size_max_(size_max), store_(nullptr), have_(&have)
     {}
 
     /// Acknowledgements and control messages; several datagrams if they do not fit one. Nothing
@@ -33,6 +38,7 @@ private:
     wire::SwarmFormat format_;
     std::size_t size_max_;
     LiveStore const* store_;
+    RangeSet const* have_;
 };
 
 /// Whether the neighbour understands the message (PP-7.10-a, trap T25).

@@ -32,7 +32,7 @@ bool versions_overlap(wire::Options const& options)
 
 } // namespace
 
-wire::Options handshake_options(SwarmMetadata const& swarm, bool initiator)
+wire::Options handshake_options(SwarmMetadata const& swarm, bool initiator, Dialect dialect)
 {
     wire::Options options;
     options.version = protocol_version;
@@ -40,11 +40,16 @@ wire::Options handshake_options(SwarmMetadata const& swarm, bool initiator)
         options.minimum_version = protocol_version;
         options.swarm_id = swarm.id;
     }
-    options.integrity_method = wire::IntegrityMethod::unified_merkle_tree;
-    options.hash_function = wire::HashFunction::sha256;
-    options.signature_algorithm = swarm.algorithm;
+    options.integrity_method = swarm.integrity_method;
+    options.hash_function = swarm.hash_function;
     options.addressing = swarm.format.addressing;
-    options.discard_window = swarm.discard_window_chunks;
+    if (swarm.is_live()) {
+        options.signature_algorithm = swarm.algorithm;
+        options.discard_window = swarm.discard_window_chunks;
+    }
+    if (dialect == Dialect::draft) {
+        return options;
+    }
     if (!swarm.accepts_content) {
         options.supported_messages = messages_of_a_source();
     }
@@ -57,19 +62,24 @@ std::optional<PeerProfile> check_handshake(SwarmMetadata const& swarm, wire::Opt
 {
     bool const id_matches = options.swarm_id ? *options.swarm_id == swarm.id : !initiator;
     bool const is_complete = !initiator || !swarm.strict || options.minimum_version.has_value();
+    bool const is_draft = !swarm.is_live() && !options.chunk_size && !options.supported_messages;
     // Option 4 is missing with method 3 at some peers (trap T9); then SHA-256 is meant.
-    bool const agrees =
-        versions_overlap(options) && id_matches && is_complete &&
-        options.integrity_method == wire::IntegrityMethod::unified_merkle_tree &&
-        options.hash_function.value_or(wire::HashFunction::sha256) == wire::HashFunction::sha256 &&
-        options.signature_algorithm == swarm.algorithm &&
-        options.addressing == swarm.format.addressing && options.discard_window &&
-        options.chunk_size == swarm.format.chunk_size;
+    bool const hash_agrees =
+        options.hash_function.value_or(wire::HashFunction::sha256) == swarm.hash_function;
+    bool const live_agrees = !swarm.is_live() || (options.signature_algorithm == swarm.algorithm &&
+                                                  options.discard_window.has_value());
+    bool const size_agrees =
+        is_draft ? !swarm.strict : options.chunk_size == swarm.format.chunk_size;
+    bool const agrees = versions_overlap(options) && id_matches && is_complete &&
+                        options.integrity_method == swarm.integrity_method && hash_agrees &&
+                        live_agrees && options.addressing == swarm.format.addressing && size_agrees;
     if (!agrees) {
         return std::nullopt;
     }
-    return PeerProfile{.discard_window_chunks = *options.discard_window,
-                       .supported = options.supported_messages.value_or(all_messages())};
+    return PeerProfile{.discard_window_chunks =
+                           options.discard_window.value_or(wire::discard_window_all),
+                       .supported = options.supported_messages.value_or(all_messages()),
+                       .dialect = is_draft ? Dialect::draft : Dialect::rfc};
 }
 
 wire::Handshake closing_handshake()

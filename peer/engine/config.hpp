@@ -98,4 +98,14 @@ struct LiveSwarmConfig {
     bool deprived_first = false;
 };
 
+/// A recording on demand (RFC 7574 §5): any bytes, named by the root of their Merkle tree.
+struct RecordingConfig {
+    SwarmId id; ///< the root hash
+    wire::HashFunction hash_function = wire::HashFunction::sha256;
+    wire::AddressingMode addressing = wire::AddressingMode::chunk32;
+    std::uint32_t chunk_size = 1024;
+    /// Bytes, from a link or a channel file; nullopt = told by peaks and the last chunk (§5.6).
+    std::optional<std::uint64_t> length;
+};
+
 } // namespace ppsp::peer

@@ -2,6 +2,7 @@
 
 #include "peer/engine/outbox.hpp"
 #include "peer/live/live_swarm.hpp"
+#include "peer/recording/recording_swarm.hpp"
 #include "protocol/base/assert.hpp"
 #include "protocol/base/overloaded.hpp"
 
@@ -31,7 +32,8 @@ struct Engine::Parts {
     Uplink uplink;
     ChannelTable channels;
     std::map<SwarmId, std::unique_ptr<Swarm>> swarms;
-    std::map<SwarmId, LiveSwarm*> live; ///< those of them
+    std::map<SwarmId, LiveSwarm*> live;            ///< those of them
+    std::map<SwarmId, RecordingSwarm*> recordings; ///< those of them
     TimePoint latest{};
 
     [[nodiscard]] Swarm* find(SwarmId const& id)
@@ -50,11 +52,22 @@ struct Engine::Parts {
         swarms.emplace(join.config.id, std::move(swarm));
     }
 
+    void join(TimePoint now, JoinRecording const& join)
+    {
+        PPSP_ASSERT(swarms.size() < swarms_max && !swarms.contains(join.config.id));
+        SwarmServices const services{node, ports, outbox, uplink, channels};
+        auto swarm =
+            std::make_unique<RecordingSwarm>(now, join, services, rng.fork("swarm", swarms.size()));
+        recordings.emplace(join.config.id, swarm.get());
+        swarms.emplace(join.config.id, std::move(swarm));
+    }
+
     void leave(TimePoint now, SwarmId const& id)
     {
         if (Swarm* const swarm = find(id)) {
             swarm->leave(now);
             live.erase(id);
+            recordings.erase(id);
             swarms.erase(id);
         }
     }
@@ -149,6 +162,14 @@ void Engine::handle(TimePoint now, Input const& input)
                 }
             },
             [&](JoinSwarm const& join) { parts.join(now, join); },
+            [&](JoinRecording const& join) { parts.join(now, join); },
+            [&](PlayFrom const& play) {
+                if (auto const at = parts.recordings.find(play.swarm);
+                    at != parts.recordings.end()) {
+                    at->second->play_from(play.position);
+                    at->second->advance(now);
+                }
+            },
             [&](LeaveSwarm const& leave) { parts.leave(now, leave.swarm); },
             [&](CandidatesFound const& found) {
                 with_swarm(found.swarm, [&](Swarm& s) { s.on_candidates(now, found.endpoints); });
@@ -192,6 +213,12 @@ std::optional<SwarmStatistics> Engine::statistics(TimePoint now, SwarmId const& 
 {
     Swarm const* const found = parts_->find(swarm);
     return found == nullptr ? std::nullopt : std::optional{found->statistics(now)};
+}
+
+std::uint64_t Engine::held_from(SwarmId const& swarm, std::uint64_t position) const
+{
+    auto const at = parts_->recordings.find(swarm);
+    return at == parts_->recordings.end() ? 0 : at->second->held_from(position);
 }
 
 std::vector<NeighbourStatistics> Engine::neighbours(SwarmId const& swarm) const

@@ -29,6 +29,8 @@ public:
     [[nodiscard]] std::optional<SwarmStatistics> statistics(TimePoint now,
                                                             SwarmId const& swarm) const;
     [[nodiscard]] std::vector<NeighbourStatistics> neighbours(SwarmId const& swarm) const;
+    /// Bytes of a recording that are there from `position` on without a gap; 0 for other swarms.
+    [[nodiscard]] std::uint64_t held_from(SwarmId const& swarm, std::uint64_t position) const;
 
 private:
     struct Parts;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "peer/content/live_store.hpp"
+#include "peer/content/recording_store.hpp"
 #include "peer/engine/config.hpp"
 #include "peer/engine/statistics.hpp"
 #include "protocol/integrity/hasher.hpp"
@@ -28,6 +29,21 @@ struct TimerFired {};
 struct JoinSwarm {
     LiveSwarmConfig config;
     integrity::Signer* signer = nullptr;
+};
+
+/// Starts the swarm of a recording. `bytes` and `hasher`, which is one of `config.hash_function`,
+/// must outlive the swarm. With `tree` all of it is there, and `config.length` tells how much.
+struct JoinRecording {
+    RecordingConfig config;
+    RecordingBytes* bytes = nullptr;
+    integrity::Hasher* hasher = nullptr;
+    std::shared_ptr<integrity::MerkleTree const> tree = nullptr;
+};
+
+/// A player waits for the recording from this byte on; nullopt = nobody waits any more.
+struct PlayFrom {
+    SwarmId swarm;
+    std::optional<std::uint64_t> position;
 };
 
 /// Ends a swarm with closing handshakes to all neighbours (PP-3.1.1-p).
@@ -80,8 +96,9 @@ struct FetchFinished {
     Bytes body;          ///< valid during the call
 };
 
-using Input = std::variant<DatagramReceived, TimerFired, JoinSwarm, LeaveSwarm, CandidatesFound,
-                           UplinksProven, LiveEdgeFound, UnitCut, FetchFinished>;
+using Input =
+    std::variant<DatagramReceived, TimerFired, JoinSwarm, JoinRecording, LeaveSwarm,
+                 CandidatesFound, UplinksProven, LiveEdgeFound, UnitCut, FetchFinished, PlayFrom>;
 
 // ---- out ---------------------------------------------------------------------------------------
 
@@ -174,9 +191,15 @@ struct UnitRescued {
     StorageTier tier;
 };
 
-using Event =
-    std::variant<UnitCompleted, UnitRescued, NeighbourOpened, NeighbourClosed, NeighbourBanned,
-                 PlayoutStarted, PlayoutStalled, PlayoutResumed, PlayoutSkipped>;
+/// All of a recording is there.
+struct RecordingCompleted {};
+
+/// What is right could not be kept, the disk may be full: nothing more is fetched.
+struct RecordingFailed {};
+
+using Event = std::variant<UnitCompleted, UnitRescued, NeighbourOpened, NeighbourClosed,
+                           NeighbourBanned, PlayoutStarted, PlayoutStalled, PlayoutResumed,
+                           PlayoutSkipped, RecordingCompleted, RecordingFailed>;
 
 /// Listens; never changes anything.
 class EventSink {

@@ -55,6 +55,10 @@ struct SwarmStatistics {
     std::vector<std::pair<UnitIndex, UnitIndex>> holes;
     Duration latency_target{};
 
+    /// Of a recording: bytes in all, while known, and bytes that are there.
+    std::optional<std::uint64_t> content_length;
+    std::uint64_t content_bytes = 0;
+
     [[nodiscard]] double continuity() const
     {
         return chunks_due == 0

@@ -67,7 +67,7 @@ void LiveSwarm::refresh_parents(TimePoint now)
                             .is_source = channel->profile.is_source(),
                             .usable = !channel->chokes_us && !full,
                             .doubtful = channel->trust.is_doubtful(now),
-                            .rtt = channel->rtt.smoothed(),
+                            .rtt = channel->flow.rtt().smoothed(),
                             .outstanding_chunks = channel->pulled_chunks,
                             .bytes_per_second = channel->bytes_per_second,
                             .heard = channel->liveness.received});
@@ -94,7 +94,7 @@ void LiveSwarm::fetch(TimePoint now)
     picker_->plan(now, *this, plan);
     for (Withdrawal const& withdrawal : plan.withdrawals) {
         if (Channel* const channel = channel_of(withdrawal.parent)) {
-            channel->trust.released(now, withdrawal.unit, channel->rtt.smoothed());
+            channel->trust.released(now, withdrawal.unit, channel->flow.rtt().smoothed());
         }
         withdraw(withdrawal);
     }
@@ -177,7 +177,7 @@ void LiveSwarm::withdraw_rest(TimePoint now, UnitIndex unit)
     ChunkRange const chunks = store_->grid().chunks(unit);
     for (auto const& channel : channels_) {
         if (channel->is_open()) {
-            channel->trust.released(now, unit, channel->rtt.smoothed());
+            channel->trust.released(now, unit, channel->flow.rtt().smoothed());
             withdraw(*channel, chunks);
         }
     }

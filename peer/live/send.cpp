@@ -87,8 +87,8 @@ void LiveSwarm::relieve(TimePoint now)
 {
     std::optional<Duration> queue;
     for (auto const& channel : channels_) {
-        if (channel->is_open() && now - channel->acked_at < queue_sample_age_max) {
-            Duration const own = channel->ledbat.queuing_delay();
+        if (channel->is_open() && now - channel->flow.acked_at() < queue_sample_age_max) {
+            Duration const own = channel->flow.ledbat().queuing_delay();
             queue = std::min(queue.value_or(own), own);
         }
     }
@@ -188,7 +188,7 @@ LiveSwarm::NextData LiveSwarm::next_data(TimePoint now, RequestQueue::Urgency ur
             continue;
         }
         ++i;
-        if (!may_send_window(channel) || !channel.pacer.ready(now)) {
+        if (!may_send_window(channel) || channel.flow.is_paced(now)) {
             touch(channel);
             continue;
         }

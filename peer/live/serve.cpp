@@ -170,8 +170,8 @@ void LiveSwarm::request_chunk(TimePoint now, Channel& channel, ChunkId chunk)
         return;
     }
     // Asked again although it is on its way: it got lost, perhaps with hashes of its unit.
-    if (channel.in_flight.contains(chunk)) {
-        if (!channel.in_flight.take(now, chunk, channel.rtt.smoothed() + again_margin)) {
+    if (channel.flow.in_flight().contains(chunk)) {
+        if (!channel.flow.take(now, chunk, channel.flow.rtt().smoothed() + again_margin)) {
             channel.requests.cancel(single(chunk));
             return;
         }

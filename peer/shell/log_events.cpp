@@ -73,6 +73,11 @@ struct Writer {
     {
         spdlog::warn("{}: gave up on units {} to {}", swarm, event.from, event.to);
     }
+    void operator()(RecordingCompleted const&) const { spdlog::info("{}: whole", swarm); }
+    void operator()(RecordingFailed const&) const
+    {
+        spdlog::error("{}: what came could not be written", swarm);
+    }
 };
 
 } // namespace

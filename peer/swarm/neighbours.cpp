@@ -11,6 +11,9 @@ namespace {
 constexpr Duration handshake_again = 500ms;
 constexpr Duration handshake_give_up = 5s;
 constexpr Duration half_open_max = 10s;
+/// Who did not answer so many datagrams 1 may know the draft only, which drops what it does not
+/// know without a word.
+constexpr std::uint32_t rfc_tries = 2;
 /// RFC 7574 §3.12 guideline.
 constexpr Duration silence_max = std::chrono::minutes{3};
 /// In a live swarm an asked neighbour that says nothing at all for that long is gone.
@@ -45,8 +48,7 @@ Swarm::~Swarm()
 
 Channel& Swarm::add_channel(TimePoint now, Endpoint const& endpoint)
 {
-    channels_.push_back(
-        std::make_unique<Channel>(services_.channels.unused_id(), endpoint, ledbat_config_));
+    channels_.push_back(make_channel(services_.channels.unused_id(), endpoint, ledbat_config_));
     Channel& channel = *channels_.back();
     channel.liveness.received = now;
     channel.liveness.keepalive_at = now + 15s;
@@ -59,8 +61,8 @@ Channel& Swarm::add_channel(TimePoint now, Endpoint const& endpoint)
 void Swarm::send_handshake(TimePoint now, Channel& channel, bool initiator, std::size_t size_max)
 {
     wire::DatagramWriter writer(channel.peer_id, format(), size_max);
-    PPSP_ASSERT(
-        writer.add(wire::Handshake{channel.own_id, handshake_options(metadata_, initiator)}));
+    PPSP_ASSERT(writer.add(wire::Handshake{
+        channel.own_id, handshake_options(metadata_, initiator, channel.profile.dialect)}));
     if (RangeSet const* const have = held(); !initiator && have != nullptr) {
         auto const intervals = have->intervals();
         std::size_t const count = std::min(intervals.size(), haves_max);
@@ -78,6 +80,15 @@ void Swarm::send_handshake(TimePoint now, Channel& channel, bool initiator, std:
     channel.handshake.resend_at = now + handshake_again;
     std::vector<ByteVector> datagrams{channel.handshake.datagram};
     flush(now, channel, datagrams);
+}
+
+/// Datagram 1 and nothing else.
+ByteVector Swarm::opening_datagram(Channel const& channel, Dialect dialect) const
+{
+    wire::DatagramWriter writer(ChannelId{0}, format(), handshake_size_max);
+    PPSP_ASSERT(
+        writer.add(wire::Handshake{channel.own_id, handshake_options(metadata_, true, dialect)}));
+    return writer.take();
 }
 
 /// True if datagram 1 needs no new channel: it is a repetition, which gets the same answer
@@ -159,8 +170,8 @@ void Swarm::on_handshake(TimePoint now, Channel& channel, wire::Handshake const&
     channel.peer_id = handshake.source;
     channel.profile = *profile;
     channel.has = PeerAvailability{profile->discard_window_chunks};
-    if (!channel.rtt.has_sample() && channel.handshake.sends == 1) {
-        channel.rtt.on_sample(now - channel.handshake.started);
+    if (!channel.flow.rtt().has_sample() && channel.handshake.sends == 1) {
+        channel.flow.on_round_trip(now - channel.handshake.started);
     }
     opened(now, channel);
 }
@@ -223,12 +234,12 @@ void Swarm::on_message(TimePoint now, Channel& channel, wire::Message const& mes
 void Swarm::opened(TimePoint now, Channel& channel)
 {
     if (!channel.initiator && channel.handshake.sends == 1) {
-        channel.rtt.on_sample(now - channel.handshake.started);
+        channel.flow.on_round_trip(now - channel.handshake.started);
     }
     channel.state = ChannelState::open;
     channel.opened_at = now;
     channel.proven_kbps = std::max(channel.proven_kbps, choice_.proven_kbps(channel.endpoint));
-    channel.progress = now;
+    channel.flow.start(now);
     channel.rate_since = now;
     choice_.on_opened(channel.endpoint);
     // A restarted neighbour took a new number: its old conversation is over (trap T24).
@@ -355,6 +366,9 @@ void Swarm::look_after_handshake(TimePoint now, Channel& channel)
         return;
     }
     if (now >= channel.handshake.resend_at) {
+        if (channel.handshake.sends == rfc_tries && !metadata_.is_live() && !metadata_.strict) {
+            channel.handshake.datagram = opening_datagram(channel, Dialect::draft);
+        }
         std::vector<ByteVector> datagrams{channel.handshake.datagram};
         channel.handshake.resend_at = now + handshake_again * (1 << channel.handshake.sends);
         channel.handshake.sends += 1;
@@ -369,12 +383,12 @@ void Swarm::look_after(TimePoint now, Channel& channel)
     bool const ignored = live.asked_since && now - *live.asked_since > unanswered_max &&
                          live.sent_since_received >= 3;
     if (silent || ignored || is_passed_by(now, channel) ||
-        channel.timeouts_in_a_row >= timeouts_max) {
+        channel.flow.timeouts_in_a_row() >= timeouts_max) {
         choice_.on_failed(now, channel.endpoint);
         close(now, channel, "does not answer", true);
         return;
     }
-    channel.trust.expire(now, channel.rtt.smoothed());
+    channel.trust.expire(now, channel.flow.rtt().smoothed());
     judge(now, channel);
     if (channel.is_open() && now >= live.keepalive_at) {
         show_life(now, channel);
@@ -427,7 +441,7 @@ void Swarm::wake_channels(TimePoint now)
             continue;
         }
         channel->wake = TimePoint::max();
-        check_timeout(now, *channel);
+        repeat(now, *channel, channel->flow.take_timed_out(now));
         touch(*channel);
     }
 }
@@ -455,11 +469,9 @@ void Swarm::rearm(TimePoint now, Channel& channel)
     if (channel.haves_due) {
         next = std::min(next, *channel.haves_due);
     }
-    if (!channel.in_flight.empty()) {
-        next = std::min(next, channel.progress + timeout_of(channel));
-    }
-    if (channel.is_sending && may_send_window(channel) && !channel.pacer.ready(now)) {
-        next = std::min(next, channel.pacer.ready_at());
+    next = std::min(next, channel.flow.timeout_at());
+    if (channel.is_sending && may_send_window(channel) && channel.flow.is_paced(now)) {
+        next = std::min(next, channel.flow.ready_at());
     }
     if (next < channel.wake) {
         channel.wake = std::max(next, now + Duration{1});
@@ -499,7 +511,7 @@ std::vector<NeighbourStatistics> Swarm::neighbour_statistics() const
         if (channel->is_open()) {
             all.push_back({channel->endpoint, channel->profile.is_source(),
                            channel->media_bytes_from, channel->media_bytes_to,
-                           channel->rtt.smoothed()});
+                           channel->flow.rtt().smoothed()});
         }
     }
     return all;

@@ -1,7 +1,6 @@
 #include "peer/swarm/swarm.hpp"
 
 #include <algorithm>
-#include <array>
 
 /// How datagrams get to a neighbour: the window, acknowledgements and losses.
 namespace ppsp::peer {
@@ -43,9 +42,7 @@ void Swarm::flush(TimePoint now, Channel& channel, std::vector<ByteVector>& data
 
 bool Swarm::may_send_window(Channel const& channel) const
 {
-    std::size_t const flight = channel.in_flight.bytes();
-    std::size_t const next = format().chunk_size + data_overhead_bytes;
-    return flight == 0 || static_cast<double>(flight + next) <= channel.ledbat.window_bytes();
+    return channel.flow.has_room(format().chunk_size + data_overhead_bytes);
 }
 
 void Swarm::note_sending(Channel& channel)
@@ -67,41 +64,25 @@ void Swarm::touch(Channel& channel)
 
 void Swarm::note_sent(TimePoint now, Channel& channel, ChunkId chunk, std::size_t media_bytes)
 {
-    if (channel.in_flight.empty()) {
-        channel.progress = now;
-    }
-    std::size_t const bytes = media_bytes + data_overhead_bytes;
-    channel.pacer.on_sent(now, bytes, channel.ledbat.window_bytes(), channel.rtt.smoothed());
     channel.media_bytes_to += media_bytes;
     figures_.upload_media_bytes += media_bytes;
     // It arrives with its last byte.
-    channel.in_flight.on_sent(now, chunk, bytes, services_.uplink.position_bytes());
+    channel.flow.on_sent(now, chunk, media_bytes + data_overhead_bytes,
+                         services_.uplink.position_bytes());
     touch(channel);
 }
 
 void Swarm::on_ack(TimePoint now, Channel& channel, wire::Ack const& ack)
 {
-    // Nothing is faster than the handshake was, but for its own processing.
-    Duration const floor = channel.rtt.minimum() * 3 / 4;
-    auto const acknowledged = channel.in_flight.acknowledge(now, ack.chunks, floor);
+    auto const acknowledged = channel.flow.on_ack(now, ack.chunks, ack.one_way_delay);
     on_acknowledged(now, channel, ack);
     if (acknowledged.bytes == 0) {
         return;
     }
-    channel.progress = now;
-    channel.acked_at = now;
-    channel.timeouts_in_a_row = 0;
-    channel.probed = false;
-    if (acknowledged.rtt) {
-        channel.rtt.on_sample(*acknowledged.rtt);
-    }
-    if (acknowledged.first) {
+    if (acknowledged.first && measures_uplink()) {
         measure_train(channel, *acknowledged.first, ack.one_way_delay);
     }
-    std::array<Duration, 1> const delays{ack.one_way_delay};
-    channel.ledbat.on_ack(now, delays, acknowledged.bytes, acknowledged.flight_before,
-                          channel.rtt.smoothed());
-    handle_losses(now, channel);
+    repeat(now, channel, channel.flow.take_lost(now));
 }
 
 /// The delay of an ACK is that of the earliest of its datagrams (AckQueue). Two that left soon
@@ -128,53 +109,10 @@ void Swarm::measure_train(Channel& channel, InFlight::Mark const& first, Duratio
                                (first.at - before->sent) + grown);
 }
 
-/// What was not acknowledged by then may be lost.
-Duration Swarm::loss_patience(Channel const& channel)
+/// The latest one first: each goes ahead of what waits.
+void Swarm::repeat(TimePoint now, Channel& channel, std::vector<ChunkId> const& chunks)
 {
-    // Receivers collect acknowledgements for some milliseconds; that is not a loss.
-    Duration const spread = std::max(channel.rtt.variation() * 4, channel.rtt.smoothed() / 4);
-    return channel.rtt.smoothed() + std::min(spread, channel.rtt.smoothed() + 10ms) +
-           AckQueue::delay_max;
-}
-
-void Swarm::handle_losses(TimePoint now, Channel& channel)
-{
-    auto const lost = channel.in_flight.take_lost(now, loss_patience(channel));
-    if (lost.empty()) {
-        return;
-    }
-    channel.ledbat.on_loss(now, channel.rtt.smoothed());
-    for (auto chunk = lost.rbegin(); chunk != lost.rend(); ++chunk) {
-        on_lost(now, channel, *chunk);
-    }
-}
-
-Duration Swarm::timeout_of(Channel const& channel)
-{
-    return std::max(channel.rtt.timeout(), loss_patience(channel));
-}
-
-/// Nothing was acknowledged for a whole timeout (LB-2.4.2-e). Mostly the last ACK got lost: the
-/// newest chunk asks for it, as in RFC 8985 §7, before everything is sent again.
-void Swarm::check_timeout(TimePoint now, Channel& channel)
-{
-    if (channel.in_flight.empty() || now - channel.progress < timeout_of(channel)) {
-        return;
-    }
-    if (!channel.probed) {
-        channel.probed = true;
-        channel.progress = now;
-        if (auto const newest = channel.in_flight.take_newest()) {
-            on_lost(now, channel, *newest);
-        }
-        return;
-    }
-    channel.ledbat.on_timeout(now);
-    channel.rtt.on_timeout();
-    channel.timeouts_in_a_row += 1;
-    channel.progress = now;
-    auto const all = channel.in_flight.take_all();
-    for (auto chunk = all.rbegin(); chunk != all.rend(); ++chunk) {
+    for (auto chunk = chunks.rbegin(); chunk != chunks.rend(); ++chunk) {
         on_lost(now, channel, *chunk);
     }
 }

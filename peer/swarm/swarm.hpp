@@ -58,6 +58,11 @@ protected:
           SwarmServices const& services, Rng const& rng);
 
     // What a kind of swarm says about itself.
+    [[nodiscard]] virtual std::unique_ptr<Channel>
+    make_channel(ChannelId own, Endpoint const& to, congestion::LedbatConfig const& ledbat) const
+    {
+        return std::make_unique<Channel>(own, to, ledbat);
+    }
     /// It looks for neighbours itself; who has everything is found by others.
     [[nodiscard]] virtual bool seeks() const = 0;
     /// What a new neighbour is told that we hold; the last intervals if there are many.
@@ -81,6 +86,8 @@ protected:
     virtual void tend_all(TimePoint now) = 0;
     /// What is known besides its silence tells that the neighbour is gone.
     [[nodiscard]] virtual bool is_passed_by(TimePoint now, Channel const& channel) const = 0;
+    /// Trains of datagrams to neighbours tell what the uplink carries, which then paces DATA.
+    [[nodiscard]] virtual bool measures_uplink() const { return true; }
     /// A stranger's conversation is of no use to anybody.
     [[nodiscard]] virtual bool is_idle(TimePoint now, Channel const& channel) const = 0;
     /// What waits as datagrams; nothing waits afterwards.
@@ -159,6 +166,7 @@ private:
     static constexpr std::size_t handshake_size_max = 1200;
     Channel& add_channel(TimePoint now, Endpoint const& endpoint);
     void send_handshake(TimePoint now, Channel& channel, bool initiator, std::size_t size_max);
+    [[nodiscard]] ByteVector opening_datagram(Channel const& channel, Dialect dialect) const;
     void on_handshake(TimePoint now, Channel& channel, wire::Handshake const& handshake);
     void on_message(TimePoint now, Channel& channel, wire::Message const& message);
     void on_peer_named(TimePoint now, Channel& channel, Endpoint const& peer);
@@ -177,10 +185,7 @@ private:
     void send_control(TimePoint now, Channel& channel);
     void on_ack(TimePoint now, Channel& channel, wire::Ack const& ack);
     void measure_train(Channel& channel, InFlight::Mark const& first, Duration delay);
-    [[nodiscard]] static Duration loss_patience(Channel const& channel);
-    [[nodiscard]] static Duration timeout_of(Channel const& channel);
-    void handle_losses(TimePoint now, Channel& channel);
-    void check_timeout(TimePoint now, Channel& channel);
+    void repeat(TimePoint now, Channel& channel, std::vector<ChunkId> const& chunks);
 
     congestion::LedbatConfig ledbat_config_;
     TimePoint next_housekeeping_{};
