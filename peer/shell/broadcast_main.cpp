@@ -20,6 +20,7 @@ struct Options {
     bool encode = false;
     bool stamp_clock = false;
     std::string dump_cut;
+    std::string record;
     std::vector<std::string> caches;
     std::string cache_token;
     std::string cdn_dir;
@@ -27,12 +28,6 @@ struct Options {
     std::optional<std::uint32_t> video_kbps;
     std::uint32_t unit_ms = 50;
 };
-
-std::string check_tracker(std::string const& text)
-{
-    return parse_tracker_url(text) ? std::string{}
-                                   : text + " should be http://HOST:PORT or https://HOST:PORT";
-}
 
 std::string check_web_url(std::string const& text)
 {
@@ -44,7 +39,7 @@ void declare(CLI::App& app, Options& options)
     options.common.listen = "0.0.0.0:6778";
     add_option(app, "--tracker", options.tracker,
                "Tracker, http(s)://HOST:PORT; without it the link names this machine")
-        ->check(CLI::Validator(check_tracker, ""));
+        ->check(CLI::Validator(check_tracker_url, ""));
     add_option(app, "--input", options.input,
                "What to send: a file, testsrc:, - (MPEG-TS on stdin), rtmp://, srt://, udp://")
         ->required();
@@ -78,9 +73,10 @@ void declare(CLI::App& app, Options& options)
                "Put each unit to this web server, too (WebDAV or any that takes PUT)")
         ->check(CLI::Validator(check_web_url, ""));
     add_common(app, options.common);
-    for (char const* flag : {"--record", "--first-hop"}) {
-        add_unavailable(app, flag);
-    }
+    add_option(app, "--record", options.record,
+               "Keep the stream in this folder; when it ends, it is a recording with a link of its "
+               "own, for ppsp-peer --seed");
+    add_unavailable(app, "--first-hop");
 }
 
 std::string check(Options const& options)
@@ -117,6 +113,7 @@ BroadcastOptions to_broadcast_options(Options const& options)
     result.encode = options.encode;
     result.stamp_clock = options.stamp_clock;
     result.cut_file = options.dump_cut;
+    result.record_folder = options.record;
     result.video_kbps = options.video_kbps;
     result.upload_kbps = options.common.upload_kbps;
     result.unit_time = std::chrono::milliseconds{options.unit_ms};

@@ -5,6 +5,7 @@
 #include "peer/shell/key_state.hpp"
 #include "peer/shell/media_output.hpp"
 #include "peer/shell/own_addresses.hpp"
+#include "peer/shell/stream_recorder.hpp"
 #include "peer/shell/swarm_session.hpp"
 #include "peer/shell/unit_feed.hpp"
 #include "peer/storage/munro_recorder.hpp"
@@ -69,6 +70,7 @@ struct Broadcaster::Parts {
     [[nodiscard]] Result<void, std::string> open_key();
     [[nodiscard]] Result<void, std::string> open_session();
     [[nodiscard]] Result<void, std::string> open_cut_file();
+    [[nodiscard]] Result<void, std::string> open_recorder();
     [[nodiscard]] Result<void, std::string> open_publisher();
     [[nodiscard]] Result<void, std::string> open_input();
     [[nodiscard]] Result<void, std::string> write_channel_file();
@@ -77,6 +79,7 @@ struct Broadcaster::Parts {
     void take(ingest::SourceItem& item);
     void feed_engine();
     void publish(CutUnit unit);
+    void finish_recording();
     void join();
     void arm_timer();
     void end_of_input();
@@ -99,6 +102,7 @@ struct Broadcaster::Parts {
     std::optional<TimePoint> armed;
     bool is_joined = false;
     std::unique_ptr<MediaOutput> cut_output;
+    std::unique_ptr<StreamRecorder> stream_recorder;
     bool is_input_over = false;
 
     mutable std::mutex mutex;
@@ -173,6 +177,19 @@ Result<void, std::string> Broadcaster::Parts::open_cut_file()
         return failure(std::move(opened.error()));
     }
     cut_output = *std::move(opened);
+    return {};
+}
+
+Result<void, std::string> Broadcaster::Parts::open_recorder()
+{
+    if (options.record_folder.empty()) {
+        return {};
+    }
+    auto opened = StreamRecorder::open(options.record_folder, link.trackers);
+    if (!opened) {
+        return failure(std::move(opened.error()));
+    }
+    stream_recorder = *std::move(opened);
     return {};
 }
 
@@ -308,12 +325,35 @@ void Broadcaster::Parts::feed_engine()
                 return;
             }
         }
+        if (stream_recorder && !stream_recorder->add(unit->payload)) {
+            // The channel matters more than its recording.
+            options.on_message(stream_recorder->error() + "; the recording ends here");
+            finish_recording();
+        }
         node.handle(UnitCut{link.swarm, unit->payload, unit->random_access});
         if (publisher) {
             publish(*std::move(unit));
         }
     }
     arm_timer();
+}
+
+/// What was recorded gets its name and its link.
+void Broadcaster::Parts::finish_recording()
+{
+    if (!stream_recorder) {
+        return;
+    }
+    auto const finished = stream_recorder->finish();
+    if (!finished) {
+        options.on_message(finished.error());
+    } else if (*finished) {
+        auto const& [file, recording_link] = **finished;
+        options.on_message("recorded " + file +
+                           (recording_link.empty() ? "" : " as " + recording_link) +
+                           "; ppsp-peer --seed " + file + " sends it");
+    }
+    stream_recorder.reset();
 }
 
 /// The unit that the engine has just signed.
@@ -407,8 +447,8 @@ Result<std::unique_ptr<Broadcaster>, std::string> Broadcaster::open(BroadcastOpt
     }
     auto parts = std::make_unique<Parts>(std::move(options));
     for (auto const step :
-         {&Parts::open_key, &Parts::open_session, &Parts::open_cut_file, &Parts::open_publisher,
-          &Parts::open_input, &Parts::write_channel_file}) {
+         {&Parts::open_key, &Parts::open_session, &Parts::open_cut_file, &Parts::open_recorder,
+          &Parts::open_publisher, &Parts::open_input, &Parts::write_channel_file}) {
         auto const done = (parts.get()->*step)();
         if (!done) {
             if (parts->source) {
@@ -464,6 +504,7 @@ void Broadcaster::stop()
     parts_->source->stop();
     parts_->session->stop();
     // The node's thread has ended: nothing more is cut.
+    parts_->finish_recording();
     if (parts_->publisher) {
         parts_->publisher->stop(publish_wait_max);
     }

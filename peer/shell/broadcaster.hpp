@@ -22,9 +22,10 @@ struct BroadcastOptions {
     std::optional<std::uint64_t> upload_kbps;
     Duration unit_time = std::chrono::milliseconds{50};
     bool strict = false;
-    std::string channel_file; ///< `--write-link`; empty = none
-    std::string cut_file;     ///< the stream as it was cut, for comparing; empty = none
-    PublisherOptions publish; ///< besides the swarm; its `on_message` is ours
+    std::string channel_file;  ///< `--write-link`; empty = none
+    std::string cut_file;      ///< the stream as it was cut, for comparing; empty = none
+    std::string record_folder; ///< where the stream is kept as a recording; empty = nowhere
+    PublisherOptions publish;  ///< besides the swarm; its `on_message` is ours
     /// Sentences for people, from any thread.
     std::function<void(std::string const&)> on_message;
 };

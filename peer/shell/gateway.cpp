@@ -1,5 +1,6 @@
 #include "peer/shell/gateway.hpp"
 
+#include "peer/decade/byte_range.hpp"
 #include "peer/shell/gateway_page.hpp"
 #include "peer/shell/host_port.hpp"
 #include "peer/shell/signals.hpp"
@@ -15,6 +16,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 
@@ -40,6 +42,12 @@ constexpr std::chrono::seconds request_timeout{10};
 /// A client that takes nothing for this long is gone.
 constexpr std::chrono::seconds write_timeout{30};
 constexpr std::uint32_t header_size_max = 8 * 1024;
+/// A player of a recording waits that long for its length and first bytes, and for any others.
+constexpr std::chrono::seconds length_wait{10};
+constexpr std::chrono::seconds recording_patience{30};
+constexpr std::chrono::milliseconds recording_poll{20};
+constexpr std::size_t recording_piece = 64 * 1024;
+constexpr std::size_t sniffed_bytes = 189;
 
 constexpr char const* stream_header = "HTTP/1.1 200 OK\r\n"
                                       "Content-Type: video/mp2t\r\n"
@@ -59,6 +67,18 @@ Reply make_reply(Request const& request, http::status status, std::string_view t
         reply.body() = std::move(body);
     }
     return reply;
+}
+
+/// What a recording is, by its first bytes: an MPEG-TS packet starts every 188.
+std::string_view media_type(Bytes head)
+{
+    constexpr std::uint8_t sync = 0x47;
+    constexpr std::size_t packet = 188;
+    bool const is_ts =
+        !head.empty() && head[0] == sync && (head.size() <= packet || head[packet] == sync);
+    constexpr std::string_view box = "ftyp";
+    bool const is_mp4 = head.size() >= 8 && std::equal(box.begin(), box.end(), head.begin() + 4);
+    return is_ts ? "video/mp2t" : is_mp4 ? "video/mp4" : "application/octet-stream";
 }
 
 std::string read_file(std::filesystem::path const& path)
@@ -100,6 +120,9 @@ struct Gateway::Parts {
     static net::awaitable<void> accept(Parts* self);
     static net::awaitable<void> serve(Parts* self, tcp::socket socket);
     net::awaitable<void> serve_stream(beast::tcp_stream* stream, bool is_head);
+    net::awaitable<void> serve_recording(beast::tcp_stream* stream, Request const* request);
+    net::awaitable<void> send_recording(beast::tcp_stream* stream, std::uint64_t position,
+                                        std::uint64_t end);
     net::awaitable<void> send_pieces(beast::tcp_stream* stream, Client* client);
     [[nodiscard]] Reply answer(Request const& request) const;
     void take(ByteVector const& media, bool discontinuity);
@@ -221,11 +244,14 @@ net::awaitable<void> Gateway::Parts::serve(Parts* self, tcp::socket socket)
     if (!error) {
         Request const request = parser.release();
         auto const host = request[http::field::host];
-        bool const is_stream =
-            request.target() == "/stream.ts" &&
+        bool const may_read =
             is_allowed_host({host.data(), host.size()}, self->local) &&
             (request.method() == http::verb::get || request.method() == http::verb::head);
-        if (is_stream && self->clients.size() < clients_max) {
+        bool const is_live = self->options.recording == nullptr;
+        bool const is_stream = may_read && is_live && request.target() == "/stream.ts";
+        if (may_read && !is_live && request.target() == "/recording") {
+            co_await self->serve_recording(&stream, &request);
+        } else if (is_stream && self->clients.size() < clients_max) {
             co_await self->serve_stream(&stream, request.method() == http::verb::head);
         } else {
             Reply reply = self->answer(request);
@@ -253,7 +279,8 @@ Reply Gateway::Parts::answer(Request const& request) const
     bool const has_script = std::filesystem::is_regular_file(options.player_script);
     if (target == "/") {
         return make_reply(request, http::status::ok, "text/html; charset=utf-8",
-                          gateway_page(options.swarm, has_script));
+                          options.recording != nullptr ? recording_page(options.swarm)
+                                                       : gateway_page(options.swarm, has_script));
     }
     if (target == "/mpegts.js" && has_script) {
         return make_reply(request, http::status::ok, "text/javascript",
@@ -266,6 +293,9 @@ Reply Gateway::Parts::answer(Request const& request) const
     if (target == "/metrics") {
         return make_reply(request, http::status::ok, "text/plain; version=0.0.4",
                           to_prometheus(options.statistics(), "ppsp_peer"));
+    }
+    if (options.recording != nullptr) {
+        return text(http::status::not_found, "there is /, /recording, /status and /metrics\n");
     }
     if (target == "/stream.ts") {
         return text(http::status::service_unavailable, "too many players\n");
@@ -292,6 +322,95 @@ net::awaitable<void> Gateway::Parts::serve_stream(beast::tcp_stream* stream, boo
     clients.insert(client);
     co_await send_pieces(stream, client.get());
     clients.erase(client);
+}
+
+/// A part of the recording, or all of it; what is not there yet is waited for.
+net::awaitable<void> Gateway::Parts::serve_recording(beast::tcp_stream* stream,
+                                                     Request const* request)
+{
+    RecordingReader& recording = *options.recording;
+    auto const give_up = std::chrono::steady_clock::now() + length_wait;
+    net::steady_timer pause(context);
+    ByteVector head;
+    while (!recording.length() || head.empty()) {
+        if (std::chrono::steady_clock::now() > give_up) {
+            Reply reply = make_reply(*request, http::status::service_unavailable,
+                                     "text/plain; charset=utf-8", "nobody sends it yet\n");
+            co_await http::async_write(*stream, reply, net::use_tuple);
+            co_return;
+        }
+        if (recording.length()) {
+            recording.play_from(0); // its first bytes tell what it is
+            head = recording.read(0, sniffed_bytes);
+        }
+        stream->expires_after(write_timeout);
+        pause.expires_after(recording_poll);
+        co_await pause.async_wait(net::use_tuple);
+    }
+    std::uint64_t const length = *recording.length();
+    auto const header = (*request)[http::field::range];
+    RangeAnswer const range = parse_range({header.data(), header.size()}, length);
+    bool const is_part = range.kind == RangeKind::part;
+    ByteRange const bytes = is_part ? range.range : ByteRange{0, length};
+    http::response<http::empty_body> reply(range.kind == RangeKind::unsatisfiable
+                                               ? http::status::range_not_satisfiable
+                                           : is_part ? http::status::partial_content
+                                                     : http::status::ok,
+                                           request->version());
+    reply.set(http::field::content_type, media_type(head));
+    reply.set(http::field::accept_ranges, "bytes");
+    reply.set("X-Content-Type-Options", "nosniff");
+    reply.keep_alive(false);
+    if (range.kind == RangeKind::unsatisfiable) {
+        reply.set(http::field::content_range, "bytes */" + std::to_string(length));
+        reply.content_length(0);
+    } else {
+        reply.content_length(bytes.size);
+    }
+    if (is_part) {
+        reply.set(http::field::content_range, "bytes " + std::to_string(bytes.first) + "-" +
+                                                  std::to_string(bytes.first + bytes.size - 1) +
+                                                  "/" + std::to_string(length));
+    }
+    http::response_serializer<http::empty_body> serializer(reply);
+    auto const [error, size] =
+        co_await http::async_write_header(*stream, serializer, net::use_tuple);
+    bool const has_body =
+        range.kind != RangeKind::unsatisfiable && request->method() == http::verb::get;
+    if (!error && has_body) {
+        co_await send_recording(stream, bytes.first, bytes.first + bytes.size);
+    }
+}
+
+net::awaitable<void> Gateway::Parts::send_recording(beast::tcp_stream* stream,
+                                                    std::uint64_t position, std::uint64_t end)
+{
+    RecordingReader& recording = *options.recording;
+    net::steady_timer pause(context);
+    auto fed = std::chrono::steady_clock::now();
+    while (position < end) {
+        ByteVector const piece = recording.read(
+            position,
+            static_cast<std::size_t>(std::min<std::uint64_t>(end - position, recording_piece)));
+        if (piece.empty()) {
+            recording.play_from(position);
+            if (std::chrono::steady_clock::now() - fed > recording_patience ||
+                !stream->socket().is_open()) {
+                co_return; // the player asks again, or gives up
+            }
+            pause.expires_after(recording_poll);
+            co_await pause.async_wait(net::use_tuple);
+            continue;
+        }
+        stream->expires_after(write_timeout);
+        auto const [error, size] =
+            co_await asio::async_write(*stream, asio::buffer(piece), net::use_tuple);
+        if (error) {
+            co_return;
+        }
+        position += piece.size();
+        fed = std::chrono::steady_clock::now();
+    }
 }
 
 net::awaitable<void> Gateway::Parts::send_pieces(beast::tcp_stream* stream, Client* client)

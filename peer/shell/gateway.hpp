@@ -7,9 +7,12 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace ppsp::peer {
+
+class RecordingReader;
 
 struct GatewayOptions {
     Endpoint listen;
@@ -18,10 +21,25 @@ struct GatewayOptions {
     std::function<std::string()> statistics;
     /// mpegts.js, if it is installed; without it the page has links for players.
     std::filesystem::path player_script;
+    /// Instead of a live stream; must outlive the gateway. Called on the gateway's thread.
+    RecordingReader* recording = nullptr;
+};
+
+/// A recording as the gateway reads it.
+class RecordingReader {
+public:
+    virtual ~RecordingReader() = default;
+    /// Bytes, while known.
+    [[nodiscard]] virtual std::optional<std::uint64_t> length() = 0;
+    /// Bytes from `position` on that are there, at most `size`; empty while there are none.
+    [[nodiscard]] virtual ByteVector read(std::uint64_t position, std::size_t size) = 0;
+    /// A player waits for what follows `position`.
+    virtual void play_from(std::uint64_t position) = 0;
 };
 
 /// Local HTTP for any player: `/` a page, `/stream.ts` endless MPEG-TS that begins at a key frame
-/// for every client, `/status` JSON, `/metrics`. Runs on a thread of its own.
+/// for every client, `/status` JSON, `/metrics`. A recording is at `/recording`, with ranges
+/// (RFC 9110 §14), so that players can seek. Runs on a thread of its own.
 class Gateway {
 public:
     /// Clients of `/stream.ts`; more get status 503.

@@ -1,5 +1,7 @@
 #include "peer/shell/gateway_page.hpp"
 
+#include <string_view>
+
 namespace ppsp::peer {
 namespace {
 
@@ -59,6 +61,11 @@ setInterval(refresh, 1000);
 </script></body></html>
 )";
 
+constexpr char const* recording_player = R"(<video src="/recording" controls></video>
+<p>Where the browser cannot play it, a player can:
+<a href="/recording">recording</a></p>
+)";
+
 } // namespace
 
 std::string gateway_page(std::string const& swarm, bool has_player_script)
@@ -69,6 +76,17 @@ std::string gateway_page(std::string const& swarm, bool has_player_script)
         page += player;
     }
     return page + links;
+}
+
+std::string recording_page(std::string const& swarm)
+{
+    std::string status = links;
+    status.erase(0, status.find("<pre"));
+    for (auto at = status.find("stream.ts"); at != std::string::npos;
+         at = status.find("stream.ts")) {
+        status.replace(at, std::string_view{"stream.ts"}.size(), "recording");
+    }
+    return head + ("<p>Recording " + swarm + "</p>") + recording_player + status;
 }
 
 } // namespace ppsp::peer

@@ -2,6 +2,7 @@
 #include "peer/shell/gateway.hpp"
 #include "peer/shell/media_output.hpp"
 #include "peer/shell/program_options.hpp"
+#include "peer/shell/recording_run.hpp"
 #include "peer/shell/signals.hpp"
 #include "peer/shell/statistics_json.hpp"
 #include "peer/shell/token_file.hpp"
@@ -16,6 +17,8 @@ using SteadyClock = std::chrono::steady_clock;
 struct Options {
     CommonOptions common;
     std::string link;
+    std::string seed;
+    std::string tracker;
     std::string output;
     std::string gateway;
     std::string player_script;
@@ -28,10 +31,17 @@ struct Options {
 void declare(CLI::App& app, Options& options)
 {
     options.common.listen = "0.0.0.0:0";
-    app.add_option("link", options.link, "Channel link (ppsp://...) or channel file (*.ppsp)")
-        ->required();
+    app.add_option("link", options.link,
+                   "Link of a channel or recording (ppsp://...), or channel file (*.ppsp)");
+    add_option(app, "--seed", options.seed,
+               "Send this file, whatever it is, to all who ask; prints its link");
+    add_option(app, "--tracker", options.tracker,
+               "With --seed: the tracker that introduces peers, as in http://HOST:7846; default: "
+               "the link names this node")
+        ->check(CLI::Validator(check_tracker_url, ""));
     add_option(app, "--output", options.output,
-               "Where the stream goes: - (stdout), a file, or udp://HOST:PORT; default: nowhere");
+               "Where the stream goes: - (stdout), a file, or udp://HOST:PORT; default: nowhere. A "
+               "recording goes to stdout or a file, which gets its name when all is there");
     add_option(app, "--gateway", options.gateway,
                "Serve players over HTTP on ADDRESS:PORT; usually 127.0.0.1:7580")
         ->check(CLI::Validator(check_listen_address, ""));
@@ -48,13 +58,36 @@ void declare(CLI::App& app, Options& options)
     add_flag(app, "--no-peers", options.no_peers, "Talk to nobody: the link's caches and CDN only");
     add_option(app, "--cache-token", options.cache_token_file,
                "File with the access token that the link's caches ask for");
-    for (char const* flag : {"--seed", "--tracker"}) {
-        add_unavailable(app, flag);
+}
+
+/// What makes no sense for recordings.
+std::string check_recording(Options const& options)
+{
+    if (options.output.starts_with("udp://")) {
+        return "a recording goes to a file, to stdout, or to players (--gateway), not to udp://";
     }
+    if (options.latency_ms) {
+        return "--latency-ms is for live channels; a recording comes as fast as it can";
+    }
+    if (options.no_peers) {
+        return "a recording comes from peers only; leave out --no-peers";
+    }
+    return {};
 }
 
 std::string check(Options const& options)
 {
+    if (options.seed.empty() == options.link.empty()) {
+        return options.seed.empty() ? "give a link, or a file with --seed"
+                                    : "give a link or --seed, not both";
+    }
+    if (!options.seed.empty()) {
+        bool const has_outlet = !options.output.empty() || !options.gateway.empty();
+        return has_outlet ? "--output and --gateway need a link; --seed only sends" : std::string{};
+    }
+    if (!options.tracker.empty()) {
+        return "--tracker goes with --seed; a link names its own tracker";
+    }
     if (options.output == "-" && options.common.stats_json == "-") {
         return "--output - and --stats-json - cannot both use stdout";
     }
@@ -62,7 +95,10 @@ std::string check(Options const& options)
         return {}; // a channel file
     }
     auto const link = parse_link(options.link);
-    return link ? std::string{} : "link: " + std::string{sentence(link.error())};
+    if (!link) {
+        return "link: " + std::string{sentence(link.error())};
+    }
+    return is_live_id(link->swarm) ? std::string{} : check_recording(options);
 }
 
 int fail(std::string const& sentence)
@@ -208,10 +244,51 @@ Result<void, std::string> play(Viewer& viewer, Outlets& outlets, Options const& 
     return {};
 }
 
+NodeOptions to_node_options(Options const& options)
+{
+    return {*parse_listen_address(options.common.listen), options.common.upload_kbps,
+            options.common.strict, true};
+}
+
+int run_recording(Options const& options)
+{
+    Result<void, std::string> done;
+    if (!options.seed.empty()) {
+        SeedRun run{options.seed, std::nullopt, to_node_options(options), options.common.seconds,
+                    options.common.stats_json};
+        if (!options.tracker.empty()) {
+            run.tracker = parse_tracker_url(options.tracker);
+        }
+        done = run_seed(run);
+    } else {
+        FetchRun run{*parse_link(options.link),
+                     options.output,
+                     std::nullopt,
+                     to_node_options(options),
+                     options.common.seconds,
+                     std::chrono::seconds{options.join_timeout},
+                     options.common.stats_json};
+        if (!options.gateway.empty()) {
+            run.gateway = parse_listen_address(options.gateway);
+        }
+        done = run_fetch(run);
+    }
+    return done ? exit_done : fail(done.error());
+}
+
+bool is_recording(Options const& options)
+{
+    auto const link = parse_link(options.link);
+    return !options.seed.empty() || (link && is_recording_id(link->swarm));
+}
+
 int run(Options const& options, char const* program)
 {
     static_cast<void>(start_logging(options.common.log_level));
     handle_stop_signals();
+    if (is_recording(options)) {
+        return run_recording(options);
+    }
     auto viewer_options = to_viewer_options(options);
     if (!viewer_options) {
         return fail(viewer_options.error());
@@ -242,8 +319,10 @@ int run(Options const& options, char const* program)
 int main(int argc, char** argv)
 {
     using namespace ppsp::peer;
-    CLI::App app("Watches a live channel: relays it, writes it out, serves it to players.",
-                 "ppsp-peer");
+    CLI::App app(
+        "Watches a live channel: relays it, writes it out, serves it to players. Fetches a "
+        "recording from peers, or seeds one.",
+        "ppsp-peer");
     Options options;
     declare(app, options);
     if (auto const code = parse_command_line(app, argc, argv, [&] { return check(options); })) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "peer/shell/channel_link.hpp"
 #include "peer/shell/host_port.hpp"
 #include "peer/shell/log_events.hpp"
 #include "protocol/tools/environment_first.hpp"
@@ -45,6 +46,12 @@ inline std::string check_listen_address(std::string const& text)
 {
     return parse_listen_address(text) ? std::string{}
                                       : text + " should be ADDRESS:PORT, as in 0.0.0.0:6778";
+}
+
+inline std::string check_tracker_url(std::string const& text)
+{
+    return parse_tracker_url(text) ? std::string{}
+                                   : text + " should be http://HOST:PORT or https://HOST:PORT";
 }
 
 /// An option that a later version will have: said, not ignored.

@@ -84,6 +84,11 @@ std::string to_json(StatisticsRecord const& record)
     object["rescued_units"] = swarm.rescued_units;
     object["last_rescue_cause"] = swarm.last_rescue_cause;
     object["living_from"] = record.living_from;
+    if (swarm.content_length || swarm.content_bytes > 0) {
+        object["content_length"] =
+            swarm.content_length ? json::value(*swarm.content_length) : json::value(nullptr);
+        object["content_bytes"] = swarm.content_bytes;
+    }
     object["duplicate_bytes"] = swarm.duplicate_bytes;
     object["wire_bytes_in"] = swarm.wire_bytes_in;
     object["wire_bytes_out"] = swarm.wire_bytes_out;

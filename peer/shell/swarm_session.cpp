@@ -32,6 +32,7 @@ struct SwarmSession::Parts {
             link_peers->find();
         }
     }
+    void find_neighbours(Role role);
     void start_tracker(Role role);
     [[nodiscard]] std::vector<StorageServer> start_storage();
     [[nodiscard]] std::optional<SwarmFigures> figures() const;
@@ -87,6 +88,15 @@ std::vector<StorageServer> SwarmSession::Parts::start_storage()
     return about;
 }
 
+void SwarmSession::Parts::find_neighbours(Role role)
+{
+    link_peers = std::make_unique<LinkPeers>(
+        node->context(), swarm(), options.node.peers ? options.link.peers : std::vector<HostPort>{},
+        [this](Input const& input) { node->handle(input); });
+    link_peers->find();
+    start_tracker(role);
+}
+
 void SwarmSession::Parts::start_tracker(Role role)
 {
     if (options.link.trackers.empty() || !options.node.peers) {
@@ -99,6 +109,9 @@ void SwarmSession::Parts::start_tracker(Role role)
     config.role = role;
     config.bound = node->local_endpoint();
     config.upload_kbps = options.node.upload_kbps;
+    if (is_recording_id(swarm())) {
+        config.waiting = "waiting for somebody who has the recording";
+    }
     TrackerClientPorts ports;
     ports.feed = [this](Input const& input) { node->handle(input); };
     ports.figures = [this] { return figures(); };
@@ -211,13 +224,14 @@ void SwarmSession::join(LiveSwarmConfig const& config, integrity::Signer* signer
         parts_->watch_carrier();
     }
     parts_->node->handle(JoinSwarm{with_storage, signer});
-    auto const& options = parts_->options;
-    parts_->link_peers = std::make_unique<LinkPeers>(
-        parts_->node->context(), parts_->swarm(),
-        options.node.peers ? options.link.peers : std::vector<HostPort>{},
-        [parts = parts_.get()](Input const& input) { parts->node->handle(input); });
-    parts_->link_peers->find();
-    parts_->start_tracker(config.role);
+    parts_->find_neighbours(config.role);
+}
+
+void SwarmSession::join(JoinRecording const& recording)
+{
+    PPSP_ASSERT(!parts_->link_peers);
+    parts_->node->handle(recording);
+    parts_->find_neighbours(recording.tree ? Role::source : Role::viewer);
 }
 
 void SwarmSession::note_playing()

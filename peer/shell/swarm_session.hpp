@@ -6,8 +6,8 @@
 
 namespace ppsp::peer {
 
-/// One node in one live swarm with all that finds neighbours for it: what viewer and broadcaster
-/// have in common.
+/// One node in one swarm with all that finds neighbours for it: what viewer, broadcaster and
+/// recordings have in common.
 class SwarmSession {
 public:
     struct Options {
@@ -35,6 +35,8 @@ public:
     [[nodiscard]] Node& node();
     /// Enters the swarm and begins to look for others. On the node's thread, once.
     void join(LiveSwarmConfig const& config, integrity::Signer* signer);
+    /// As above, the swarm of a recording.
+    void join(JoinRecording const& recording);
     /// Media flows. On the node's thread.
     void note_playing();
 

@@ -326,7 +326,7 @@ void TrackerClient::Parts::take_peers(ppstp::SwarmResult const& result)
         plan_find();
         if (!is_waiting_told) {
             is_waiting_told = true;
-            ports.message("waiting for the channel to start");
+            ports.message(config.waiting);
         }
         return;
     }

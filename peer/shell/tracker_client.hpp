@@ -24,6 +24,8 @@ struct TrackerClientConfig {
     std::optional<std::uint64_t> upload_kbps;
     std::string ca_file; ///< authorities for HTTPS; empty = those of the system
     TrackerTimers timers;
+    /// What a viewer hears while the tracker knows nobody.
+    std::string waiting = "waiting for the channel to start";
 };
 
 /// All are called on the io_context's thread.

@@ -1,0 +1,196 @@
+#include "peer/shell/recording_file.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace ppsp::peer {
+namespace {
+
+std::string reason()
+{
+    return std::strerror(errno);
+}
+
+} // namespace
+
+RecordingFile::RecordingFile(int descriptor, std::string path, std::uint64_t size)
+    : descriptor_(descriptor), path_(std::move(path)), size_(size)
+{}
+
+RecordingFile::~RecordingFile()
+{
+    static_cast<void>(flush());
+    static_cast<void>(::close(descriptor_));
+}
+
+Result<std::unique_ptr<RecordingFile>, std::string> RecordingFile::open(std::string const& path)
+{
+    int const descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) {
+        return failure("cannot read " + path + ": " + reason());
+    }
+    struct stat about{};
+    if (::fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode)) {
+        static_cast<void>(::close(descriptor));
+        return failure("cannot seed " + path + ": it is no file");
+    }
+    return std::unique_ptr<RecordingFile>(
+        new RecordingFile(descriptor, path, static_cast<std::uint64_t>(about.st_size)));
+}
+
+Result<std::unique_ptr<RecordingFile>, std::string>
+RecordingFile::create(std::string const& path, std::optional<std::uint64_t> length)
+{
+    int const descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (descriptor < 0) {
+        return failure("cannot write " + path + ": " + reason());
+    }
+    std::unique_ptr<RecordingFile> file(new RecordingFile(descriptor, path, 0));
+    if (length && !file->reserve(*length)) {
+        return failure(file->error());
+    }
+    return file;
+}
+
+Result<std::unique_ptr<RecordingFile>, std::string>
+RecordingFile::temporary(std::optional<std::uint64_t> length)
+{
+    std::error_code error;
+    auto const folder = std::filesystem::temp_directory_path(error);
+    std::string const path = error ? "/tmp" : folder.string();
+    int const descriptor = ::open(path.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    if (descriptor < 0) {
+        return failure("cannot write to " + path + ": " + reason());
+    }
+    std::unique_ptr<RecordingFile> file(new RecordingFile(descriptor, path, 0));
+    if (length && !file->reserve(*length)) {
+        return failure(file->error());
+    }
+    return file;
+}
+
+/// Takes the room now, so that a full disk is told before an hour of transfer.
+bool RecordingFile::reserve(std::uint64_t length)
+{
+    int const error = ::posix_fallocate(descriptor_, 0, static_cast<off_t>(length));
+    if (error == ENOSPC || error == EFBIG) {
+        error_ = "no room for " + std::to_string(length) + " bytes at " + path_ + ": " +
+                 std::strerror(error);
+        return false;
+    }
+    return true; // other file systems take it as it comes
+}
+
+Bytes RecordingFile::read(std::uint64_t offset, std::size_t size)
+{
+    bool const is_read = offset >= read_at_ && offset + size <= read_at_ + read_.size();
+    if (!is_read) {
+        if (!flush()) { // a block may reach into what waits
+            return {};
+        }
+        read_.resize(std::max(block_bytes, size));
+        ssize_t const count =
+            ::pread(descriptor_, read_.data(), read_.size(), static_cast<off_t>(offset));
+        if (count < 0) {
+            error_ = "cannot read " + path_ + ": " + reason();
+        }
+        read_.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+        read_at_ = offset;
+        if (read_.size() < size) {
+            return {};
+        }
+    }
+    return Bytes{read_}.subspan(static_cast<std::size_t>(offset - read_at_), size);
+}
+
+bool RecordingFile::write(std::uint64_t offset, Bytes bytes)
+{
+    bool const is_read = offset < read_at_ + read_.size() && read_at_ < offset + bytes.size();
+    if (is_read) {
+        read_.clear(); // it was read before it was there
+    }
+    bool const continues = !written_.empty() && offset == written_at_ + written_.size() &&
+                           written_.size() + bytes.size() <= block_bytes;
+    if (!continues) {
+        if (!flush()) {
+            return false;
+        }
+        written_at_ = offset;
+    }
+    written_.insert(written_.end(), bytes.begin(), bytes.end());
+    size_ = std::max(size_, offset + bytes.size());
+    return true;
+}
+
+bool RecordingFile::flush()
+{
+    std::size_t done = 0;
+    while (done < written_.size()) {
+        ssize_t const count = ::pwrite(descriptor_, written_.data() + done, written_.size() - done,
+                                       static_cast<off_t>(written_at_ + done));
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count <= 0) {
+            error_ = "cannot write " + path_ + ": " + reason();
+            written_.clear(); // trying again would only write a hole
+            return false;
+        }
+        done += static_cast<std::size_t>(count);
+        kept_ = written_at_ + done;
+    }
+    written_.clear();
+    return true;
+}
+
+Result<void, std::string> RecordingFile::finish(std::uint64_t length)
+{
+    if (!flush()) {
+        return failure(error_);
+    }
+    if (::ftruncate(descriptor_, static_cast<off_t>(length)) != 0 || ::fsync(descriptor_) != 0) {
+        return failure("cannot write " + path_ + ": " + reason());
+    }
+    return {};
+}
+
+Result<std::shared_ptr<integrity::MerkleTree const>, std::string>
+hash_recording(RecordingFile& file, integrity::Hasher& hasher, std::uint32_t chunk_size,
+               std::function<bool(std::uint64_t)> const& on_progress)
+{
+    constexpr std::uint64_t progress_bytes = std::uint64_t{16} << 20;
+    if (file.size() == 0) {
+        return failure(std::string{"an empty file cannot be seeded: nothing names it"});
+    }
+    if (file.size() > integrity::static_chunks_max * chunk_size) {
+        return failure("a recording may have " +
+                       std::to_string(integrity::static_chunks_max * chunk_size) +
+                       " bytes, this one is longer");
+    }
+    std::vector<integrity::Hash> leaves;
+    leaves.reserve(static_cast<std::size_t>(file.size() / chunk_size + 1));
+    for (std::uint64_t offset = 0; offset < file.size(); offset += chunk_size) {
+        if (offset % progress_bytes < chunk_size && on_progress && !on_progress(offset)) {
+            return failure(std::string{});
+        }
+        auto const size = std::min<std::uint64_t>(chunk_size, file.size() - offset);
+        Bytes const chunk = file.read(offset, static_cast<std::size_t>(size));
+        if (chunk.empty()) {
+            return failure(file.error().empty() ? "the file became shorter while it was read"
+                                                : file.error());
+        }
+        leaves.push_back(hasher.leaf(chunk));
+    }
+    auto tree = integrity::MerkleTree::from_leaves(hasher, leaves);
+    if (!tree) {
+        return failure(std::string{"its hash tree cannot be made"});
+    }
+    return std::make_shared<integrity::MerkleTree const>(*std::move(tree));
+}
+
+} // namespace ppsp::peer
