@@ -105,7 +105,8 @@ std::unique_ptr<Viewer> Viewer::open(ViewerOptions options, std::string& error)
         return nullptr;
     }
     if (!peer::is_live_id(link->swarm)) {
-        error = "this is the link of a recording; only live channels can be watched yet";
+        error = "this is the link of a recording; ppsp-peer LINK --gateway 127.0.0.1:7580 shows it to "
+                "any player";
         return nullptr;
     }
     raw->link = *link;

@@ -114,11 +114,9 @@ class WrongUsage(unittest.TestCase):
 
     def test_what_is_not_available_is_refused(self):
         link = f"ppsp://{NO_TRACKER}/{LIVE_ID}"
-        self.refused("ppsp-peer", "--seed", "x", says="--seed is not available yet")
-        self.refused("ppsp-peer", link, "--tracker", "x", says="--tracker is not available yet")
-        for option in ["--record", "--first-hop"]:
-            self.refused("ppsp-broadcast", "--input", "testsrc:", option, "x",
-                         says=option + " is not available yet")
+        self.refused("ppsp-broadcast", "--input", "testsrc:", "--first-hop", "x", says="--first-hop is not available yet")
+        self.refused("ppsp-peer", link, "--tracker", "http://h:1", says="--tracker goes with --seed")
+        self.refused("ppsp-peer", "--seed", "f", "--tracker", "h:1", says="http://HOST:PORT")
 
     def test_stdout_is_for_one(self):
         self.refused("ppsp-peer", f"ppsp://{NO_TRACKER}/{LIVE_ID}", "--output", "-", "--stats-json", "-",
