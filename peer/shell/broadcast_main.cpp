@@ -75,7 +75,7 @@ void declare(CLI::App& app, Options& options)
     add_common(app, options.common);
     add_option(app, "--record", options.record,
                "Keep the stream in this folder; when it ends, it is a recording with a link of its "
-               "own, for ppsp-peer --seed");
+               "own, which ppsp-peer can seed");
     add_unavailable(app, "--first-hop");
 }
 

@@ -105,8 +105,9 @@ std::unique_ptr<Viewer> Viewer::open(ViewerOptions options, std::string& error)
         return nullptr;
     }
     if (!peer::is_live_id(link->swarm)) {
-        error = "this is the link of a recording; ppsp-peer LINK --gateway 127.0.0.1:7580 shows it to "
-                "any player";
+        error =
+            "this is the link of a recording; ppsp-peer LINK --gateway 127.0.0.1:7580 shows it to "
+            "any player";
         return nullptr;
     }
     raw->link = *link;
