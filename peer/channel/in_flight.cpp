@@ -4,16 +4,74 @@
 
 namespace ppsp::peer {
 
+InFlight::Place InFlight::lower_bound(ChunkId chunk)
+{
+    return std::lower_bound(sent_.begin(), sent_.end(), chunk,
+                            [](Sent const& sent, ChunkId id) { return sent.chunk < id; });
+}
+
+InFlight::Place InFlight::find(ChunkId chunk)
+{
+    auto const at = lower_bound(chunk);
+    return at != sent_.end() && at->chunk == chunk && at->bytes > 0 ? at : sent_.end();
+}
+
+bool InFlight::contains(ChunkId chunk) const
+{
+    auto const at = std::lower_bound(sent_.begin(), sent_.end(), chunk,
+                                     [](Sent const& sent, ChunkId id) { return sent.chunk < id; });
+    return at != sent_.end() && at->chunk == chunk && at->bytes > 0;
+}
+
 void InFlight::on_sent(TimePoint now, ChunkId chunk, std::size_t bytes, std::uint64_t position)
 {
-    auto [at, inserted] = sent_.try_emplace(chunk);
-    if (!inserted) {
-        bytes_ -= at->second.bytes;
-    }
-    bool const again = !inserted || lost_before_.contains(chunk);
-    at->second = Sent{now, bytes, next_number_++, position, again};
-    bytes_ += bytes;
+    Sent const sent{chunk, now, bytes, next_number_++, position, lost_before_.contains(chunk)};
+    order_.push_back({sent.number, chunk});
     last_sent_ = now;
+    bytes_ += bytes;
+    count_ += 1;
+    if (sent_.empty() || sent_.back().chunk < chunk) {
+        sent_.push_back(sent);
+        return;
+    }
+    auto const at = lower_bound(chunk);
+    if (at->chunk == chunk) {
+        leave(at);
+        *at = sent;
+    } else {
+        sent_.insert(at, sent);
+    }
+}
+
+/// Marks an entry; of no effect on one that was marked before.
+void InFlight::leave(Place at)
+{
+    if (at->bytes > 0) {
+        bytes_ -= at->bytes;
+        count_ -= 1;
+        at->bytes = 0;
+    }
+}
+
+void InFlight::tidy()
+{
+    while (!sent_.empty() && sent_.front().bytes == 0) {
+        sent_.pop_front();
+    }
+    while (!sent_.empty() && sent_.back().bytes == 0) {
+        sent_.pop_back();
+    }
+    if (sent_.size() > 2 * count_ + 16) {
+        std::erase_if(sent_, [](Sent const& sent) { return sent.bytes == 0; });
+    }
+    if (count_ == 0) {
+        order_.clear();
+    } else if (order_.size() > 4 * count_ + 16) {
+        std::erase_if(order_, [this](Order const& order) {
+            auto const at = find(order.chunk);
+            return at == sent_.end() || at->number != order.number;
+        });
+    }
 }
 
 InFlight::Acknowledged InFlight::acknowledge(TimePoint now, ChunkRange chunks, Duration rtt_floor)
@@ -21,9 +79,11 @@ InFlight::Acknowledged InFlight::acknowledge(TimePoint now, ChunkRange chunks, D
     Acknowledged result{
         .bytes = 0, .flight_before = bytes_, .rtt = std::nullopt, .first = std::nullopt};
     std::optional<std::uint64_t> newest;
-    auto at = sent_.lower_bound(chunks.first);
-    while (at != sent_.end() && at->first <= chunks.last) {
-        Sent const& sent = at->second;
+    for (auto at = lower_bound(chunks.first); at != sent_.end() && at->chunk <= chunks.last; ++at) {
+        if (at->bytes == 0) {
+            continue;
+        }
+        Sent const& sent = *at;
         result.bytes += sent.bytes;
         bool const is_ours = !sent.again && now - sent.at >= rtt_floor;
         if (is_ours && (!result.first || sent.position < result.first->position)) {
@@ -36,72 +96,78 @@ InFlight::Acknowledged InFlight::acknowledge(TimePoint now, ChunkRange chunks, D
         if (now - sent.at >= rtt_floor) {
             highest_acked_ = std::max(highest_acked_.value_or(0), sent.number);
         }
-        at = sent_.erase(at);
+        leave(at);
     }
-    bytes_ -= result.bytes;
-    lost_before_.erase(lost_before_.lower_bound(chunks.first),
-                       lost_before_.upper_bound(chunks.last));
+    tidy();
+    if (!lost_before_.empty()) {
+        lost_before_.erase(lost_before_.lower_bound(chunks.first),
+                           lost_before_.upper_bound(chunks.last));
+    }
     return result;
 }
 
 std::vector<ChunkId> InFlight::take_lost(TimePoint now, Duration patience)
 {
     std::vector<ChunkId> lost;
-    if (!highest_acked_) {
-        return lost;
-    }
-    for (auto at = sent_.begin(); at != sent_.end();) {
-        Sent const& sent = at->second;
-        if (sent.number >= *highest_acked_ || now - sent.at <= patience) {
-            ++at;
-            continue;
+    // In the order of sending: behind the first that is too young all others are.
+    while (highest_acked_ && !order_.empty() && order_.front().number < *highest_acked_) {
+        auto const at = find(order_.front().chunk);
+        bool const is_there = at != sent_.end() && at->number == order_.front().number;
+        if (is_there && now - at->at <= patience) {
+            break;
         }
-        lost.push_back(at->first);
-        bytes_ -= sent.bytes;
-        remember_lost(at->first);
-        at = sent_.erase(at);
+        if (is_there) {
+            lost.push_back(at->chunk);
+            remember_lost(at->chunk);
+            leave(at);
+        }
+        order_.pop_front();
     }
+    std::sort(lost.begin(), lost.end());
+    tidy();
     return lost;
 }
 
 std::vector<ChunkId> InFlight::take_all()
 {
     std::vector<ChunkId> all;
-    all.reserve(sent_.size());
-    for (auto const& [chunk, sent] : sent_) {
-        all.push_back(chunk);
-        remember_lost(chunk);
+    all.reserve(count_);
+    for (auto at = sent_.begin(); at != sent_.end(); ++at) {
+        if (at->bytes > 0) {
+            all.push_back(at->chunk);
+            remember_lost(at->chunk);
+            leave(at);
+        }
     }
-    sent_.clear();
-    bytes_ = 0;
+    tidy();
     return all;
 }
 
 std::optional<ChunkId> InFlight::take_newest()
 {
-    auto const newest =
-        std::max_element(sent_.begin(), sent_.end(), [](auto const& a, auto const& b) {
-            return a.second.number < b.second.number;
-        });
-    if (newest == sent_.end()) {
-        return std::nullopt;
+    while (!order_.empty()) {
+        Order const newest = order_.back();
+        order_.pop_back();
+        auto const at = find(newest.chunk);
+        if (at != sent_.end() && at->number == newest.number) {
+            remember_lost(newest.chunk);
+            leave(at);
+            tidy();
+            return newest.chunk;
+        }
     }
-    ChunkId const chunk = newest->first;
-    bytes_ -= newest->second.bytes;
-    remember_lost(chunk);
-    sent_.erase(newest);
-    return chunk;
+    return std::nullopt;
 }
 
 bool InFlight::take(TimePoint now, ChunkId chunk, Duration age_min)
 {
-    auto const at = sent_.find(chunk);
-    if (at == sent_.end() || now - at->second.at < age_min) {
+    auto const at = find(chunk);
+    if (at == sent_.end() || now - at->at < age_min) {
         return false;
     }
-    bytes_ -= at->second.bytes;
     remember_lost(chunk);
-    sent_.erase(at);
+    leave(at);
+    tidy();
     return true;
 }
 

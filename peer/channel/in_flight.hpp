@@ -4,7 +4,7 @@
 #include "protocol/base/time.hpp"
 
 #include <cstddef>
-#include <map>
+#include <deque>
 #include <optional>
 #include <set>
 #include <vector>
@@ -46,29 +46,45 @@ public:
     /// One chunk leaves the flight; false if it was not in it or younger than `age_min`.
     bool take(TimePoint now, ChunkId chunk, Duration age_min);
 
-    [[nodiscard]] bool contains(ChunkId chunk) const { return sent_.contains(chunk); }
+    [[nodiscard]] bool contains(ChunkId chunk) const;
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
-    [[nodiscard]] bool empty() const { return sent_.empty(); }
+    [[nodiscard]] bool empty() const { return count_ == 0; }
     /// When the latest of them was sent.
     [[nodiscard]] TimePoint last_sent() const { return last_sent_; }
 
 private:
     struct Sent {
+        ChunkId chunk;
         TimePoint at;
-        std::size_t bytes;
+        std::size_t bytes;    ///< 0 = it left the flight
         std::uint64_t number; ///< order of sending
         std::uint64_t position;
         bool again; ///< sent before, so it gives no round-trip sample
     };
-    std::map<ChunkId, Sent> sent_;
+    struct Order {
+        std::uint64_t number;
+        ChunkId chunk;
+    };
+    using Place = std::deque<Sent>::iterator;
+    [[nodiscard]] Place lower_bound(ChunkId chunk);
+    /// The entry of a chunk in flight, or the end.
+    [[nodiscard]] Place find(ChunkId chunk);
+    void leave(Place at);
+    void tidy();
+    void remember_lost(ChunkId chunk);
+
+    /// By chunk. Chunks are sent about in order and acknowledged so, too: what leaves the flight
+    /// is marked, and goes when it comes to either end or is the greater part.
+    std::deque<Sent> sent_;
+    std::deque<Order> order_;       ///< by number; entries of chunks that left are skipped
     std::set<ChunkId> lost_before_; ///< to know what is sent again
     std::size_t bytes_ = 0;
+    std::size_t count_ = 0; ///< in flight
     std::uint64_t next_number_ = 0;
     std::optional<std::uint64_t> highest_acked_;
     TimePoint last_sent_{};
 
     static constexpr std::size_t lost_before_max = 256;
-    void remember_lost(ChunkId chunk);
 };
 
 } // namespace ppsp::peer

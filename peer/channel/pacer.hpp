@@ -8,10 +8,12 @@
 namespace ppsp::peer {
 
 /// Spreads a congestion window over the round trip: 1.25 windows per round trip, at most ten
-/// datagrams back to back (protocols.md §3.2).
+/// datagrams back to back (protocols.md §3.2), or a millisecond's worth where that is more: at such
+/// rates timers are coarser than datagrams.
 class Pacer {
 public:
     static constexpr double burst_datagrams = 10;
+    static constexpr double burst_us = 1000;
 
     /// `window_bytes` and `rtt` give the rate; zero rtt = not paced yet.
     [[nodiscard]] bool ready(TimePoint now) const { return now >= next_; }
@@ -24,7 +26,8 @@ public:
         }
         double const us_per_byte =
             static_cast<double>(rtt.count()) / (1.25 * std::max(window_bytes, 1.0));
-        double const allowance = us_per_byte * burst_datagrams * static_cast<double>(bytes);
+        double const allowance =
+            std::max(us_per_byte * burst_datagrams * static_cast<double>(bytes), burst_us);
         // virtual_ runs ahead of the clock by what was sent; the allowance is how far it may.
         virtual_us_ = std::max(virtual_us_, static_cast<double>(now.time_since_epoch().count()));
         virtual_us_ += us_per_byte * static_cast<double>(bytes);

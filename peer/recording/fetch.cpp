@@ -108,7 +108,8 @@ void RecordingSwarm::accept(TimePoint now, RecordingChannel& channel, PendingChu
     if (store_.have().contains(slabs_.chunks(slab))) {
         note_whole_slab(now, channel, slab);
     }
-    fetch_wanted_ = true;
+    // Not for each chunk: planning looks at every neighbour.
+    fetch_wanted_ = fetch_wanted_ || to_number(chunk.chunk) % 16 == 15 || channel.asked.empty();
 }
 
 /// A slab is whole: whoever else was asked for it need not send it, and others hear of it.
@@ -122,6 +123,7 @@ void RecordingSwarm::note_whole_slab(TimePoint now, RecordingChannel const& from
         }
     }
     announce(now, slabs_.chunks(slab));
+    fetch_wanted_ = true;
     if (store_.is_whole() && store_.length()) {
         emit(now, RecordingCompleted{});
     }
