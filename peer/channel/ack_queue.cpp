@@ -14,7 +14,13 @@ void AckQueue::add(TimePoint now, ChunkId chunk, Duration one_way_delay)
 
 bool AckQueue::due(TimePoint now) const
 {
-    return waiting_.size() >= chunks_max || (!waiting_.empty() && now >= oldest_ + delay_max);
+    return waiting_.size() >= batch_ || (!waiting_.empty() && now >= oldest_ + delay_max);
+}
+
+void AckQueue::set_pace(double chunks_per_round_trip)
+{
+    double const wanted = std::clamp(chunks_per_round_trip / 8, 0.0, double{chunks_max});
+    batch_ = std::max(static_cast<std::size_t>(wanted), chunks_min);
 }
 
 std::optional<TimePoint> AckQueue::deadline() const

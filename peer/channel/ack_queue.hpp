@@ -15,7 +15,8 @@ namespace ppsp::peer {
 class AckQueue {
 public:
     /// Chunks that may wait; at 4 or more samples per round trip LEDBAT is content (LB-2.5-e).
-    static constexpr std::size_t chunks_max = 4;
+    static constexpr std::size_t chunks_min = 4;
+    static constexpr std::size_t chunks_max = 16;
     static constexpr Duration delay_max = std::chrono::milliseconds{15};
 
     /// `delay` was measured when the datagram arrived (trap T8).
@@ -23,6 +24,9 @@ public:
     [[nodiscard]] bool empty() const { return waiting_.empty(); }
     [[nodiscard]] bool due(TimePoint now) const;
     [[nodiscard]] std::optional<TimePoint> deadline() const;
+    /// Where `chunks_per_round_trip` arrive, an acknowledgement for every eighth of them is enough.
+    void set_pace(double chunks_per_round_trip);
+    [[nodiscard]] std::size_t size() const { return waiting_.size(); }
     /// The messages; `have` widens each to its largest complete interval.
     [[nodiscard]] std::vector<wire::Ack> take(RangeSet const& have);
 
@@ -32,6 +36,7 @@ private:
         Duration delay;
     };
     std::vector<Waiting> waiting_;
+    std::size_t batch_ = chunks_min;
     TimePoint oldest_{};
 };
 

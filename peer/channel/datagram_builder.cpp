@@ -60,11 +60,10 @@ void DatagramBuilder::data(Channel& channel, ChunkId chunk, UnixMicros utc_now,
     }
     if (!channel.acks.empty() && store_ != nullptr &&
         supported_by(channel, wire::MessageType::ack)) {
-        // Four acknowledgements at most wait; they are left for a control datagram if one does not
-        // fit.
+        // They are left for a control datagram if one does not fit.
         std::size_t const ack_size =
             wire::encoded_size(wire::Message{wire::Ack{single(chunk), {}}}, format_);
-        if (writer.room() >= data_size + AckQueue::chunks_max * ack_size) {
+        if (writer.room() >= data_size + channel.acks.size() * ack_size) {
             for (wire::Ack const& ack : channel.acks.take(store_->have())) {
                 PPSP_ASSERT(writer.add(ack));
             }

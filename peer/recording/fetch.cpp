@@ -40,10 +40,10 @@ void RecordingSwarm::on_data(TimePoint now, RecordingChannel& channel, wire::Dat
     if (failed_) {
         return;
     }
-    take_chunk(now, channel, {chunk, ByteVector(data.payload.begin(), data.payload.end()), delay});
+    take_chunk(now, channel, {chunk, data.payload, delay});
 }
 
-void RecordingSwarm::take_chunk(TimePoint now, RecordingChannel& channel, PendingChunk chunk)
+void RecordingSwarm::take_chunk(TimePoint now, RecordingChannel& channel, Arrived const& chunk)
 {
     switch (verify(channel, chunk)) {
     case RecordingStore::Verdict::added:
@@ -55,7 +55,7 @@ void RecordingSwarm::take_chunk(TimePoint now, RecordingChannel& channel, Pendin
     case RecordingStore::Verdict::missing_hash:
         // What was not asked for is not kept for better times.
         if (channel.asked.contains(chunk.chunk)) {
-            keep_pending(channel, std::move(chunk));
+            keep_pending(channel, chunk);
         } else {
             figures_.wasted_bytes += chunk.payload.size();
         }
@@ -82,7 +82,7 @@ bool RecordingSwarm::claims_other_size(RecordingChannel const& channel) const
            to_number(peaks.back().chunks.last) + 1 != store_.chunk_count().value_or(0);
 }
 
-RecordingStore::Verdict RecordingSwarm::verify(RecordingChannel& channel, PendingChunk const& chunk)
+RecordingStore::Verdict RecordingSwarm::verify(RecordingChannel& channel, Arrived const& chunk)
 {
     if (claims_other_size(channel) && store_.offer_peaks(*hasher_, channel.offered)) {
         learn_size();
@@ -90,7 +90,7 @@ RecordingStore::Verdict RecordingSwarm::verify(RecordingChannel& channel, Pendin
     return store_.add(*hasher_, chunk.chunk, chunk.payload, channel.offered);
 }
 
-void RecordingSwarm::accept(TimePoint now, RecordingChannel& channel, PendingChunk const& chunk)
+void RecordingSwarm::accept(TimePoint now, RecordingChannel& channel, Arrived const& chunk)
 {
     channel.asked.remove(single(chunk.chunk));
     channel.offered.clear();
@@ -102,6 +102,9 @@ void RecordingSwarm::accept(TimePoint now, RecordingChannel& channel, PendingChu
     }
     channel.media_bytes_from += chunk.payload.size();
     figures_.from_peers_bytes += chunk.payload.size();
+    channel.acks.set_pace(channel.bytes_per_second *
+                          static_cast<double>(channel.flow.rtt().smoothed().count()) / 1e6 /
+                          config_.chunk_size);
     learn_size();
     std::uint64_t const slab = SlabTable::slab_of(chunk.chunk);
     slabs_.on_progress(now, slab, key_of(channel));
@@ -130,7 +133,7 @@ void RecordingSwarm::note_whole_slab(TimePoint now, RecordingChannel const& from
 }
 
 /// Forged, or a forged hash beside it: the neighbour pays for it, the chunk is asked again.
-void RecordingSwarm::refuse(TimePoint now, RecordingChannel& channel, PendingChunk const& chunk)
+void RecordingSwarm::refuse(TimePoint now, RecordingChannel& channel, Arrived const& chunk)
 {
     figures_.bad_chunks += 1;
     figures_.wasted_bytes += chunk.payload.size();
@@ -142,7 +145,7 @@ void RecordingSwarm::refuse(TimePoint now, RecordingChannel& channel, PendingChu
     judge(now, channel);
 }
 
-void RecordingSwarm::keep_pending(RecordingChannel& channel, PendingChunk chunk)
+void RecordingSwarm::keep_pending(RecordingChannel& channel, Arrived const& chunk)
 {
     auto& pending = channel.pending;
     std::erase_if(pending, [&](PendingChunk const& old) { return old.chunk == chunk.chunk; });
@@ -150,7 +153,8 @@ void RecordingSwarm::keep_pending(RecordingChannel& channel, PendingChunk chunk)
         figures_.wasted_bytes += pending.front().payload.size();
         pending.erase(pending.begin());
     }
-    pending.push_back(std::move(chunk));
+    pending.push_back(
+        {chunk.chunk, ByteVector(chunk.payload.begin(), chunk.payload.end()), chunk.one_way_delay});
 }
 
 /// Hashes came that chunks were waiting for, perhaps.
@@ -160,9 +164,9 @@ void RecordingSwarm::retry_pending(TimePoint now, RecordingChannel& channel)
         return;
     }
     std::vector<PendingChunk> chunks = std::exchange(channel.pending, {});
-    for (PendingChunk& chunk : chunks) {
+    for (PendingChunk const& chunk : chunks) {
         if (channel.is_open() && channel.asked.contains(chunk.chunk)) {
-            take_chunk(now, channel, std::move(chunk));
+            take_chunk(now, channel, {chunk.chunk, chunk.payload, chunk.one_way_delay});
         }
     }
 }

@@ -39,6 +39,9 @@ congestion::LedbatConfig ledbat_of(RecordingConfig const& config)
     congestion::LedbatConfig ledbat;
     ledbat.slow_start = true;
     ledbat.init_window_mss = init_window_mss;
+    // A datagram acknowledges up to so many chunks one by one, and each lessens the flight that
+    // the next one finds: RFC 6817 §2.5 allows a larger value for such framing.
+    ledbat.allowed_increase_mss = AckQueue::chunks_max;
     ledbat.mss_bytes = config.chunk_size + 64;
     return ledbat;
 }

@@ -68,13 +68,18 @@ private:
 
     // fetch.cpp
     void on_data(TimePoint now, RecordingChannel& channel, wire::Data const& data);
-    void take_chunk(TimePoint now, RecordingChannel& channel, PendingChunk chunk);
-    [[nodiscard]] RecordingStore::Verdict verify(RecordingChannel& channel,
-                                                 PendingChunk const& chunk);
+    /// A chunk that came now, or was kept for its hashes.
+    struct Arrived {
+        ChunkId chunk{};
+        Bytes payload;
+        Duration one_way_delay{};
+    };
+    void take_chunk(TimePoint now, RecordingChannel& channel, Arrived const& chunk);
+    [[nodiscard]] RecordingStore::Verdict verify(RecordingChannel& channel, Arrived const& chunk);
     [[nodiscard]] bool claims_other_size(RecordingChannel const& channel) const;
-    void accept(TimePoint now, RecordingChannel& channel, PendingChunk const& chunk);
-    void refuse(TimePoint now, RecordingChannel& channel, PendingChunk const& chunk);
-    void keep_pending(RecordingChannel& channel, PendingChunk chunk);
+    void accept(TimePoint now, RecordingChannel& channel, Arrived const& chunk);
+    void refuse(TimePoint now, RecordingChannel& channel, Arrived const& chunk);
+    void keep_pending(RecordingChannel& channel, Arrived const& chunk);
     void retry_pending(TimePoint now, RecordingChannel& channel);
     void learn_size();
     void note_whole_slab(TimePoint now, RecordingChannel const& from, std::uint64_t slab);
