@@ -7,6 +7,21 @@
 
 namespace ppsp::peer {
 
+congestion::LedbatConfig flow_config(Duration target, std::size_t chunk_size,
+                                     std::uint32_t unit_chunks_max)
+{
+    congestion::LedbatConfig config;
+    config.target = target;
+    config.ack_delay_max = AckQueue::delay_max;
+    config.slow_start = true;
+    // The first unit to a new child goes at once (RFC 6928 allows as much to any flow).
+    config.init_window_mss = 10;
+    // One unit may follow another at once: RFC 6817 §2.5 allows a larger value for framing.
+    config.allowed_increase_mss = unit_chunks_max;
+    config.mss_bytes = static_cast<std::uint32_t>(chunk_size) + 64;
+    return config;
+}
+
 bool Flow::has_room(std::size_t bytes) const
 {
     std::size_t const flight = in_flight_.bytes();
@@ -36,6 +51,7 @@ InFlight::Acknowledged Flow::on_ack(TimePoint now, ChunkRange chunks, Duration o
     probed_ = false;
     if (acknowledged.rtt) {
         rtt_.on_sample(*acknowledged.rtt);
+        ledbat_.on_round_trip(now, *acknowledged.rtt);
     }
     std::array<Duration, 1> const delays{one_way_delay};
     ledbat_.on_ack(now, delays, acknowledged.bytes, acknowledged.flight_before, rtt_.smoothed());

@@ -32,22 +32,12 @@ SwarmMetadata metadata_of(LiveSwarmConfig const& config, NodeConfig const& node)
     return metadata;
 }
 
-congestion::LedbatConfig ledbat_of(LiveSwarmConfig const& config)
-{
-    congestion::LedbatConfig ledbat;
-    ledbat.slow_start = true;
-    // The first unit to a new child goes at once (RFC 6928 allows as much to any flow).
-    ledbat.init_window_mss = 10;
-    // One unit may follow another at once: RFC 6817 §2.5 allows a larger value for framing.
-    ledbat.allowed_increase_mss = unit_chunks_max;
-    ledbat.mss_bytes = config.chunk_size + 64;
-    return ledbat;
-}
-
 } // namespace
 
 LiveSwarm::LiveSwarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services, Rng rng)
-    : Swarm(now, metadata_of(join.config, services.config), ledbat_of(join.config), services, rng),
+    : Swarm(now, metadata_of(join.config, services.config),
+            flow_config(services.config.ledbat_target, join.config.chunk_size, unit_chunks_max),
+            services, rng),
       config_(join.config), signer_(join.signer), joined_(now), munros_(join.config.discard_window),
       next_own_unit_(join.config.first_unit), picker_(make_picker(join.config, rng.fork("picker"))),
       playout_(join.config.playout, now), slots_(join.config.role == Role::source)

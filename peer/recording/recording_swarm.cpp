@@ -17,8 +17,6 @@ constexpr Duration idle_max = 10s;
 /// Intervals of what is held that a new neighbour is told of; it hears of the others when they
 /// grow.
 constexpr std::size_t haves_max = 128;
-/// Datagrams of a train to somebody new, as RFC 6928 allows to any flow.
-constexpr std::uint32_t init_window_mss = 10;
 
 SwarmMetadata metadata_of(RecordingConfig const& config, NodeConfig const& node)
 {
@@ -32,18 +30,6 @@ SwarmMetadata metadata_of(RecordingConfig const& config, NodeConfig const& node)
                        .chunk_size = config.chunk_size};
     metadata.strict = node.strict;
     return metadata;
-}
-
-congestion::LedbatConfig ledbat_of(RecordingConfig const& config)
-{
-    congestion::LedbatConfig ledbat;
-    ledbat.slow_start = true;
-    ledbat.init_window_mss = init_window_mss;
-    // A datagram acknowledges up to so many chunks one by one, and each lessens the flight that
-    // the next one finds: RFC 6817 §2.5 allows a larger value for such framing.
-    ledbat.allowed_increase_mss = AckQueue::chunks_max;
-    ledbat.mss_bytes = config.chunk_size + 64;
-    return ledbat;
 }
 
 RecordingStore store_of(JoinRecording const& join)
@@ -68,7 +54,12 @@ RecordingChannel& as_recording(Channel& channel)
 
 RecordingSwarm::RecordingSwarm(TimePoint now, JoinRecording const& join,
                                SwarmServices const& services, Rng const& rng)
-    : Swarm(now, metadata_of(join.config, services.config), ledbat_of(join.config), services, rng),
+    : Swarm(
+          now, metadata_of(join.config, services.config),
+          // A datagram acknowledges up to so many chunks one by one, and each lessens the flight
+          // that the next one finds.
+          flow_config(services.config.ledbat_target, join.config.chunk_size, AckQueue::chunks_max),
+          services, rng),
       config_(join.config), hasher_(join.hasher), store_(store_of(join)), slabs_(rng.fork("slabs"))
 {
     learn_size();

@@ -35,9 +35,7 @@ Swarm::Swarm(TimePoint now, SwarmMetadata metadata, congestion::LedbatConfig con
              SwarmServices const& services, Rng const& rng)
     : services_(services), metadata_(std::move(metadata)), rng_(rng.fork("swarm")),
       choice_(rng.fork("neighbours")), ledbat_config_(ledbat), next_housekeeping_(now)
-{
-    ledbat_config_.target = services.config.ledbat_target;
-}
+{}
 
 Swarm::~Swarm()
 {

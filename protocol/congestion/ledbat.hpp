@@ -2,6 +2,8 @@
 
 #include "protocol/base/time.hpp"
 #include "protocol/congestion/minute_minima.hpp"
+#include "protocol/congestion/queue_peaks.hpp"
+#include "protocol/congestion/slowdown.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +14,19 @@
 
 namespace ppsp::congestion {
 
+enum class Algorithm : std::uint8_t {
+    rfc6817, ///< RFC 6817 §2.4.2 to the letter
+    /// For flows that fill their window; others go by the RFC. Those that share a queue come to
+    /// equal windows, whoever was there first: a delay above the target shrinks a window by a share
+    /// of it and a queue that never empties is emptied now and then (both as LEDBAT++,
+    /// draft-irtf-iccrg-ledbat-plus-plus §4.2, §4.4), and small windows aim at a little more delay
+    /// than large ones (as Swift does, Kumar et al., SIGCOMM 2020, §3.2). No window grows faster
+    /// than RFC 6817 allows.
+    fair,
+};
+
 struct LedbatConfig {
+    Algorithm algorithm = Algorithm::rfc6817;
     /// Queueing delay we aim at. RFC 6817 §2.5 caps it at 100 ms; we aim lower so that a live
     /// stream and a phone call share a home uplink.
     Duration target = std::chrono::milliseconds{25};
@@ -24,6 +38,9 @@ struct LedbatConfig {
     std::uint32_t mss_bytes = 1372;
     /// Stands in for the round-trip time where that is not known yet.
     Duration cto_initial = std::chrono::seconds{1};
+    /// How long a receiver may hold an acknowledgement back: so much longer than the path is the
+    /// shortest round trip that was measured, perhaps.
+    Duration ack_delay_max = std::chrono::milliseconds{15};
     /// Samples the current-delay filter keeps (minimum of them, none older than one RTT).
     std::uint32_t current_filter_max = 8;
     /// Start by doubling per RTT until delay reaches 3/4 target or a loss; off = RFC text.
@@ -33,6 +50,10 @@ struct LedbatConfig {
     /// (RFC 6817 §6). Zero is off, because a queue on the way back, which is no reason for us to
     /// slow down, looks the same; a lie gains the peer no more than the share of a TCP flow.
     double rtt_guard_targets = 0.0;
+    /// A loss while the queue is short, compared with the queues of the last seconds, shrinks the
+    /// window by a tenth instead of a half: it is the link's and no sign of congestion. Deviates
+    /// from RFC 6817 §2.4.2, which reads every loss as congestion.
+    bool forgive_link_loss = false;
 };
 
 /// Congestion window of one channel, RFC 6817 §2.4.2. Delays are one-way and carry an unknown
@@ -48,6 +69,10 @@ public:
     /// event that leaves no sample young enough does not make the window grow.
     void on_ack(TimePoint now, std::span<Duration const> delays, std::size_t bytes_newly_acked,
                 std::size_t flight_bytes, Duration rtt);
+    /// A round trip as it was measured, before `on_ack`. In the fair algorithm no queue of ours is
+    /// longer than what the round trip takes beyond its own minimum and `ack_delay_max`, however
+    /// the clocks drift apart.
+    void on_round_trip(TimePoint now, Duration rtt);
     /// A loss; halves at most once per `rtt`.
     void on_loss(TimePoint now, Duration rtt);
     /// No ACK for one congestion timeout: one segment, and the next ACK lifts it to the minimum.
@@ -61,8 +86,11 @@ public:
     [[nodiscard]] Duration base_delay() const;
     /// Smallest delay within the last round trip, zero when there is none.
     [[nodiscard]] Duration current_delay() const;
-    /// current - base, never negative, zero before the first sample.
+    /// current - base, in the fair algorithm no more than the round trip allows; never negative,
+    /// zero before the first sample.
     [[nodiscard]] Duration queuing_delay() const;
+    /// Queueing delay that this window aims at.
+    [[nodiscard]] Duration target_delay(TimePoint now) const;
     /// (target - queuing) / target: 1 with an empty queue, 0 at the target, negative above it.
     [[nodiscard]] double off_target() const;
     [[nodiscard]] bool in_slow_start() const { return slow_start_; }
@@ -73,19 +101,52 @@ private:
         Duration delay;
     };
 
-    void add_sample(TimePoint now, Duration delay);
+    /// Samples of one kind: their minimum over minutes and over the last round trip.
+    struct Delays {
+        explicit Delays(std::uint32_t minutes) : base(minutes) {}
+        void add(TimePoint now, Duration delay, std::size_t current_max);
+        [[nodiscard]] Duration current_minimum() const;
+        [[nodiscard]] Duration queuing() const;
+        [[nodiscard]] Duration mean_queuing() const;
+        MinuteMinima base;
+        std::vector<Sample> current; ///< newest last, never more than current_filter_max
+    };
+
+    void note_use(TimePoint now, std::size_t flight_bytes);
     void drop_old_samples(TimePoint now, Duration rtt);
+    void slow_down(TimePoint now, std::size_t flight_bytes, std::size_t acked_bytes, Duration rtt);
+    [[nodiscard]] bool overflowed_lately(TimePoint now) const;
+    [[nodiscard]] bool is_link_loss() const;
+    [[nodiscard]] bool is_overflow() const;
+    [[nodiscard]] Duration mean_queuing_delay() const;
+    [[nodiscard]] double fair_growth_bytes(TimePoint now, double acked_bytes, Duration rtt) const;
+    [[nodiscard]] double window_max(TimePoint now, double acked_bytes, double flight_bytes) const;
     [[nodiscard]] bool may_be_lied_to(Duration rtt) const;
-    [[nodiscard]] double growth_bytes(double acked_bytes, Duration rtt) const;
+    [[nodiscard]] double growth_bytes(TimePoint now, double acked_bytes, Duration rtt) const;
 
     LedbatConfig config_;
     double window_;
     bool slow_start_;
+    bool is_bulk_ = false; ///< the fair algorithm applies
+    std::optional<TimePoint> filled_since_;
     double slow_start_end_ = std::numeric_limits<double>::max(); ///< bytes
-    MinuteMinima base_;
-    MinuteMinima rtt_base_;       ///< only fed where the guard is on
-    std::vector<Sample> current_; ///< newest last, never more than current_filter_max
+    Delays one_way_;
+    Delays round_trip_;     ///< as measured
+    MinuteMinima rtt_base_; ///< of the smoothed one; only fed where the guard is on
     std::optional<TimePoint> last_loss_;
+    QueuePeaks peaks_;
+    Slowdown slowdown_;
+    /// After a slowdown the window is what it was, not what little is in flight.
+    struct Refill {
+        double bytes = 0; ///< before the slowdown
+        TimePoint whole_at = TimePoint::max();
+        TimePoint until{};
+        Duration base{}; ///< delay that was known before
+    };
+    Refill refill_;
+    /// The queue overflowed at less than the target: we aim lower for a while.
+    Duration overflow_target_ = Duration::max();
+    TimePoint overflow_at_{};
 };
 
 } // namespace ppsp::congestion
