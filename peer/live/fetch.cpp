@@ -21,12 +21,10 @@ constexpr std::size_t asked_intervals_max = 512;
 
 } // namespace
 
-/// The first proven unit says where the stream is; fetching begins at the newest place where a
-/// picture may start.
-void LiveSwarm::tune_in(TimePoint now)
+/// Where fetching begins for who is behind or has just come: the newest place where a picture may
+/// start.
+UnitIndex LiveSwarm::live_start(UnitIndex newest) const
 {
-    UnitGrid const& grid = store_->grid();
-    UnitIndex const newest = *store_->newest();
     Duration const unit_duration = clock_.unit_duration().value_or(config_.unit_duration);
     Duration back = tune_in_back;
     if (config_.playout.latency) {
@@ -35,15 +33,39 @@ void LiveSwarm::tune_in(TimePoint now)
     auto const back_units = static_cast<UnitIndex>(back / unit_duration) + 1;
     UnitIndex first = newest > back_units ? newest - back_units : 0;
     if (random_access_hint_ && !config_.playout.latency) {
-        UnitIndex const random_access = grid.unit_of(*random_access_hint_);
+        UnitIndex const random_access = store_->grid().unit_of(*random_access_hint_);
         auto const reach = static_cast<UnitIndex>(hint_age_max / unit_duration);
         if (random_access <= newest && random_access + reach >= newest) {
             first = random_access > 0 ? random_access - 1 : 0; // the PAT may lie in the unit before
         }
     }
-    first = std::max(first, store_->oldest_kept());
-    playout_.begin(first);
+    return first;
+}
+
+/// The first proven unit says where the stream is.
+void LiveSwarm::tune_in(TimePoint now)
+{
+    UnitIndex const newest = *store_->newest();
+    playout_.begin(std::max(live_start(newest), store_->oldest_kept()));
     signs_.note(now, newest);
+}
+
+/// Who gave up what it waited for, and is further behind than viewers should be, goes on where the
+/// stream is: what lies between would be played late for ever.
+void LiveSwarm::catch_up()
+{
+    auto const stored = rescue_ ? rescue_->newest() : std::nullopt;
+    UnitIndex const newest = std::max(edge(), stored.value_or(0));
+    UnitIndex const wanted = playout_.first_wanted();
+    Duration const unit_duration = clock_.unit_duration().value_or(config_.unit_duration);
+    if (newest <= wanted + static_cast<UnitIndex>(playout_.behind_max() / unit_duration)) {
+        return;
+    }
+    if (stored && *stored == newest) {
+        random_access_hint_ = rescue_->random_access();
+    }
+    playout_.skip_to(live_start(newest));
+    fetch_wanted_ = true;
 }
 
 void LiveSwarm::on_edge(TimePoint now, LiveEdgeFound const& found)
@@ -225,6 +247,9 @@ void LiveSwarm::play(TimePoint now)
                            .signed_at = piece.signed_at,
                            .discontinuity = piece.discontinuity});
         }
+    }
+    if (!playout_.playing()) {
+        catch_up();
     }
     if (news.started) {
         emit(now, PlayoutStarted{*news.started, *playout_.counters().startup});

@@ -67,6 +67,8 @@ private:
 
     // fetch.cpp
     void tune_in(TimePoint now);
+    [[nodiscard]] UnitIndex live_start(UnitIndex newest) const;
+    void catch_up();
     void fetch(TimePoint now);
     void refresh_parents(TimePoint now);
     void ask(TimePoint now, Ask const& ask);

@@ -93,18 +93,19 @@ void LiveSwarm::on_fetched(TimePoint now, FetchFinished const& finished)
         rescue_->latency_floor(clock_.unit_duration().value_or(config_.unit_duration)));
 }
 
-/// Who plays from storage alone hears of units by the index only: what it names and is not here is
-/// late from now on.
+/// Who plays from storage alone hears of units by the index only. It names their times: what came
+/// to it late is as late as it is.
 void LiveSwarm::note_storage_signs(TimePoint now)
 {
-    constexpr UnitIndex reach = 5000;
     auto const newest = rescue_->newest();
     if (!newest || !playout_.playing()) {
         return;
     }
     UnitIndex const wanted = playout_.first_wanted();
-    if (*newest > wanted && *newest - wanted < reach && !signs_.first(wanted)) {
-        signs_.note(now, wanted);
+    if (*newest > wanted && !signs_.first(wanted)) {
+        auto const signed_at = rescue_->signed_at(wanted);
+        bool const timed = signed_at && clock_.known();
+        signs_.note(timed ? std::min(now, clock_.local_time(*signed_at)) : now, wanted);
         play_wanted_ = true;
     }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace ppsp::peer {
 
@@ -35,6 +36,16 @@ void Playout::begin(UnitIndex first)
     begun_ = true;
     next_scan_ = first;
     next_out_ = first;
+}
+
+void Playout::skip_to(UnitIndex first)
+{
+    if (state_ != State::searching || first <= first_wanted()) {
+        return;
+    }
+    next_out_ = std::max(next_out_, first);
+    next_scan_ = std::max(next_scan_, first);
+    std::erase_if(starts_, [&](Start const& start) { return start.unit < first; });
 }
 
 void Playout::advance(Inputs const& in, std::vector<PlayoutPiece>& pieces, PlayoutNews& news)
@@ -224,6 +235,11 @@ void Playout::start_at(Inputs const& in, Start const& start, PlayoutNews& news)
         news.skipped = std::pair{*gave_up_from_, start.unit};
         counters_.skipped_units += start.unit > *gave_up_from_ ? start.unit - *gave_up_from_ : 0;
         gave_up_from_.reset();
+        // What is left out was due, and did not come.
+        UnitIndex const uncounted = counted_.value_or(start.unit) + 1;
+        counters_.chunks_due += start.unit > uncounted
+                                    ? (start.unit - uncounted) * in.store.grid().chunks_per_unit()
+                                    : 0;
     }
 }
 
@@ -233,13 +249,16 @@ void Playout::play(Inputs const& in, std::vector<PlayoutPiece>& pieces, PlayoutN
     for (;;) {
         auto const due = due_of(inputs, next_out_);
         if (!due) {
+            is_blind_ = true;
             return;
         }
         if (in.now < *due) {
+            is_blind_ = is_blind_ && in.store.find(next_out_) == nullptr;
             deadline_ = *due;
             return;
         }
-        count_due(in, next_out_);
+        note_unseen_gap(inputs, *due, news);
+        count_due(in, next_out_, *due);
         if (!in.store.complete(next_out_)) {
             wait_for(in, *due, news);
             return;
@@ -278,14 +297,34 @@ void Playout::hand_out(Inputs const& in, StoredUnit const& unit, std::vector<Pla
     played_before_ = true;
 }
 
-void Playout::count_due(Inputs const& in, UnitIndex unit)
+/// Who hears nothing of the stream cannot know that its next unit is overdue: the source may have
+/// paused. The unit's time tells when it comes.
+void Playout::note_unseen_gap(Inputs const& in, TimePoint due, PlayoutNews& news)
+{
+    bool const late = in.now - due > stall_threshold;
+    was_blind_ = late && (was_blind_ || is_blind_);
+    if (std::exchange(is_blind_, false) && late && !stalled_since_) {
+        begin_stall(due + stall_threshold, news);
+    }
+}
+
+void Playout::begin_stall(TimePoint since, PlayoutNews& news)
+{
+    stalled_since_ = since;
+    counters_.stalls += 1;
+    news.stalled = next_out_;
+}
+
+void Playout::count_due(Inputs const& in, UnitIndex unit, TimePoint due)
 {
     if (counted_ && unit <= *counted_) {
         return;
     }
     counted_ = unit;
     std::uint32_t const chunks = in.store.grid().chunks_per_unit();
-    auto const missing = static_cast<std::uint32_t>(std::popcount(in.store.missing(unit)));
+    bool const came_late = was_blind_ && in.now - due > stall_threshold;
+    auto const missing =
+        came_late ? chunks : static_cast<std::uint32_t>(std::popcount(in.store.missing(unit)));
     counters_.chunks_due += chunks;
     counters_.chunks_in_time += chunks - missing;
     if (missing > 0) {
@@ -337,9 +376,7 @@ void Playout::wait_for(Inputs const& in, TimePoint due, PlayoutNews& news)
         return;
     }
     if (!stalled_since_) {
-        stalled_since_ = in.now;
-        counters_.stalls += 1;
-        news.stalled = next_out_;
+        begin_stall(in.now, news);
     }
     if (in.now < due + give_up) {
         deadline_ = due + give_up;

@@ -66,6 +66,8 @@ public:
     /// Fetching begins with this unit.
     void begin(UnitIndex first);
     [[nodiscard]] bool begun() const { return begun_; }
+    /// Nothing before this unit is wanted any more; while a start is searched for.
+    void skip_to(UnitIndex first);
     /// Moves on; pieces stay valid until the store changes.
     void advance(Inputs const& in, std::vector<PlayoutPiece>& pieces, PlayoutNews& news);
     /// When `advance` has something to do by time alone.
@@ -77,6 +79,11 @@ public:
                                                LiveClock const& clock, UnixMicros utc_at_zero,
                                                std::optional<TimePoint> sign) const;
     [[nodiscard]] Duration latency() const { return latency_; }
+    /// A start further behind the newest unit than that is not worth searching for.
+    [[nodiscard]] Duration behind_max() const
+    {
+        return automatic_ ? latency_max : latency_ + give_up;
+    }
     /// Peers could bring more in time if there were more of it: an automatic latency gets longer by
     /// what is not heard, up to `latency_patient_max`.
     void wait_longer(TimePoint now);
@@ -113,7 +120,9 @@ private:
     void start_at(Inputs const& in, Start const& start, PlayoutNews& news);
     void play(Inputs const& in, std::vector<PlayoutPiece>& pieces, PlayoutNews& news);
     void hand_out(Inputs const& in, StoredUnit const& unit, std::vector<PlayoutPiece>& pieces);
-    void count_due(Inputs const& in, UnitIndex unit);
+    void count_due(Inputs const& in, UnitIndex unit, TimePoint due);
+    void note_unseen_gap(Inputs const& in, TimePoint due, PlayoutNews& news);
+    void begin_stall(TimePoint since, PlayoutNews& news);
     void note_lateness(Duration late);
     void note_ready(Inputs const& in);
     void consider_lower_latency(TimePoint now);
@@ -140,6 +149,8 @@ private:
     std::optional<UnitIndex> gave_up_from_;
     std::optional<UnitIndex> counted_; ///< newest unit counted as due
     std::optional<TimePoint> stalled_since_;
+    bool is_blind_ = false;  ///< nothing of the next unit was here when the one before was played
+    bool was_blind_ = false; ///< units come that were overdue before anything of them was here
     std::optional<TimePoint> deadline_;
 
     std::optional<TimePoint> clock_base_; ///< what the clock made of a fixed time at last

@@ -24,6 +24,8 @@ void ObjectMap::take(decade::LiveIndex const& index)
         object.units = static_cast<std::uint32_t>(count / chunks_per_unit_);
         object.name = entry.name;
         object.bytes = entry.bytes;
+        object.first_signed = entry.first_signed;
+        object.last_signed = entry.last_signed;
         object.exists = true;
         auto const same = std::find_if(before.begin(), before.end(), [&](MappedObject const& old) {
             return old.first == object.first && old.units == object.units;
@@ -91,6 +93,19 @@ std::optional<UnitIndex> ObjectMap::next(UnitIndex unit) const
         if (object.last() >= unit) {
             return std::max(object.first, unit);
         }
+    }
+    return std::nullopt;
+}
+
+std::optional<UnixMicros> ObjectMap::signed_at(UnitIndex unit) const
+{
+    for (MappedObject const& object : objects_) {
+        if (object.last() < unit || object.first_signed == 0) {
+            continue;
+        }
+        auto const into = static_cast<std::int64_t>(std::max(unit, object.first) - object.first);
+        auto const steps = std::max<std::int64_t>(object.units - 1, 1);
+        return object.first_signed + (object.last_signed - object.first_signed) * into / steps;
     }
     return std::nullopt;
 }

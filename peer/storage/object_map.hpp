@@ -14,10 +14,12 @@ struct MappedObject {
     std::uint32_t units = 0;
     std::optional<decade::NiName> name; ///< from the index; else it is asked for by its chunks
     std::uint64_t bytes = 0;            ///< 0 = not known
-    bool exists = false;                ///< in an index, or somebody sent a part of it
-    ByteVector head;                    ///< empty = not known
-    std::size_t head_server = 0;        ///< who sent it
-    bool head_proven = false;           ///< a unit verified by it
+    UnixMicros first_signed = 0;        ///< of its first unit; 0 = not known
+    UnixMicros last_signed = 0;
+    bool exists = false;         ///< in an index, or somebody sent a part of it
+    ByteVector head;             ///< empty = not known
+    std::size_t head_server = 0; ///< who sent it
+    bool head_proven = false;    ///< a unit verified by it
 
     [[nodiscard]] UnitIndex last() const { return first + units - 1; }
 };
@@ -41,6 +43,9 @@ public:
     [[nodiscard]] MappedObject* find(UnitIndex unit);
     /// First unit, from this one on, that a known object holds; nullopt if none does.
     [[nodiscard]] std::optional<UnitIndex> next(UnitIndex unit) const;
+    /// When the unit, or the first one after it that is in the index, was signed, by the index;
+    /// nullopt for units after all of it.
+    [[nodiscard]] std::optional<UnixMicros> signed_at(UnitIndex unit) const;
     /// Last unit of the newest object that is known to exist. Not if empty.
     [[nodiscard]] UnitIndex newest() const;
     /// Where the newest picture may start.

@@ -137,6 +137,11 @@ public:
     {
         return map_.empty() ? std::nullopt : std::optional(map_.newest());
     }
+    /// When a unit was signed, or what follows it if it was lost, as far as an index tells.
+    [[nodiscard]] std::optional<UnixMicros> signed_at(UnitIndex unit) const
+    {
+        return map_.signed_at(unit);
+    }
     /// Units that are fetched since the last call, and those that did not come by it.
     [[nodiscard]] std::vector<UnitIndex> take_begun() { return std::exchange(begun_, {}); }
     [[nodiscard]] std::vector<UnitIndex> take_failed() { return std::exchange(failed_, {}); }
@@ -197,6 +202,7 @@ private:
                                   Fetch const& fetch, Tools const& tools);
     void read_part(TimePoint now, MappedObject& object, Part const& part, Tools const& tools);
     [[nodiscard]] bool is_head_of(decade::ObjectHead const& head, MappedObject const& object) const;
+    void fail(TimePoint now, std::size_t server, TimePoint asked);
     void lie(TimePoint now, Fetch const& fetch);
     void retry(TimePoint at, Fetch const& fetch);
     [[nodiscard]] Fetch fetch_of(Part const& part) const;

@@ -43,7 +43,7 @@ void Rescue::digest(TimePoint now, FetchFinished const& finished, Tools const& t
     }
     bool const ranged = fetch.kind != Kind::index && fetch.kind != Kind::whole;
     if (finished.status != status_ok && !(ranged && finished.status == status_partial)) {
-        health.on_failure(now, fetch.began);
+        fail(now, fetch.server, fetch.began);
         retry(now, fetch);
         return;
     }
@@ -108,7 +108,7 @@ void Rescue::on_index(TimePoint now, Fetch const& fetch, Bytes body, Tools const
     }
     Duration const age{tools.utc - index->made_at};
     if (tools.tuning_in && age - decade::index_clock_slack > integrity::tune_in_age_max) {
-        health_[fetch.server].on_failure(now, fetch.began);
+        fail(now, fetch.server, fetch.began);
         read_index_again(now, fetch);
         return;
     }
@@ -124,7 +124,7 @@ void Rescue::on_index(TimePoint now, Fetch const& fetch, Bytes body, Tools const
         [[fallthrough]];
     case decade::IndexFreshness::too_old:
     case decade::IndexFreshness::from_future:
-        health_[fetch.server].on_failure(now, fetch.began);
+        fail(now, fetch.server, fetch.began);
         read_index_again(now, fetch);
         return;
     }
@@ -134,7 +134,7 @@ void Rescue::on_index(TimePoint now, Fetch const& fetch, Bytes body, Tools const
                       width >= 2 && width <= unit_chunks_max &&
                       (map_.empty() || width == map_.chunks_per_unit());
     if (!fits) {
-        health_[fetch.server].on_failure(now, fetch.began);
+        fail(now, fetch.server, fetch.began);
         return;
     }
     health_[fetch.server].on_probe();
@@ -148,7 +148,7 @@ void Rescue::on_missing(TimePoint now, Fetch const& fetch)
 {
     if (fetch.kind == Kind::index) {
         if (others_work(now, fetch.server)) {
-            health_[fetch.server].on_failure(now, fetch.began);
+            fail(now, fetch.server, fetch.began);
         }
         read_index_again(now, fetch);
         return;
@@ -178,7 +178,7 @@ void Rescue::on_missing(TimePoint now, Fetch const& fetch)
     if (misses >= config_.misses_max) {
         // The server is behind, or what was foretold does not exist.
         if (others_work(now, fetch.server)) {
-            health_[fetch.server].on_failure(now, fetch.began);
+            fail(now, fetch.server, fetch.began);
             retry(now, fetch);
         }
         read_index_again(now, fetch);
@@ -388,9 +388,14 @@ void Rescue::on_wrong(TimePoint now, UnitIndex unit, std::size_t server, TimePoi
 
 void Rescue::on_useless(TimePoint now, UnitIndex unit, std::size_t server, TimePoint asked)
 {
-    health_[server].on_failure(now, asked);
+    fail(now, server, asked);
     attempts_[unit].again = now + config_.missing_retry_max_among;
     failed_.push_back(unit);
+}
+
+void Rescue::fail(TimePoint now, std::size_t server, TimePoint asked)
+{
+    health_[server].on_failure(now, asked, others_work(now, server));
 }
 
 void Rescue::lie(TimePoint now, Fetch const& fetch)

@@ -31,15 +31,15 @@ void StorageHealth::on_answer(Duration took, std::size_t bytes)
     deviation_ += (std::chrono::abs(error) - deviation_) / 4;
 }
 
-void StorageHealth::on_failure(TimePoint now, TimePoint asked)
+void StorageHealth::on_failure(TimePoint now, TimePoint asked, bool others_work)
 {
     if (asked < failed_at_) {
         return;
     }
     failed_at_ = now;
     on_probation_ = true;
-    paused_until_ =
-        std::max(paused_until_, now + std::min(pause_max, pause_min * (1 << failures_)));
+    Duration const longest = others_work ? pause_max : pause_max_last;
+    paused_until_ = std::max(paused_until_, now + std::min(longest, pause_min * (1 << failures_)));
     failures_ = std::min(failures_ + 1, doublings_max);
 }
 

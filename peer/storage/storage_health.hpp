@@ -12,6 +12,8 @@ public:
     /// Who fails is left alone for that long, twice as long after every failure in a row.
     static constexpr Duration pause_min = std::chrono::milliseconds{500};
     static constexpr Duration pause_max = std::chrono::seconds{10};
+    /// The same where no other server works.
+    static constexpr Duration pause_max_last = std::chrono::milliseconds{2500};
     /// Who sends wrong bytes, and twice as long every time.
     static constexpr Duration lie_pause = std::chrono::seconds{60};
     static constexpr Duration lie_pause_max = std::chrono::minutes{10};
@@ -19,8 +21,8 @@ public:
     /// A whole answer of any status that took this long from asking.
     void on_answer(Duration took, std::size_t bytes);
     /// No answer, a refusal, or an old one to what was asked at `asked`. What was asked before the
-    /// last failure was known is the same failure.
-    void on_failure(TimePoint now, TimePoint asked);
+    /// last failure was known is the same failure. `others_work` if there is another one to ask.
+    void on_failure(TimePoint now, TimePoint asked, bool others_work = true);
     /// No answer within the time given: the server may just be far away.
     void on_timeout(Duration waited);
     /// Bytes that the channel's key did not sign; counted as failures are.

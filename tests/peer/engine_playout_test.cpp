@@ -47,7 +47,7 @@ protected:
                           .store = store_,
                           .clock = clock_,
                           .utc_at_zero = utc_at_zero,
-                          .next_sign = std::nullopt},
+                          .next_sign = next_sign_},
                          pieces, news);
         for (PlayoutPiece const& piece : pieces) {
             out_.insert(out_.end(), piece.bytes.begin(), piece.bytes.end());
@@ -79,6 +79,7 @@ protected:
     test::TestMedia maker_{chunks_per_unit, chunk_size};
     std::vector<ByteVector> media_;
     Playout playout_ = make(500ms);
+    std::optional<TimePoint> next_sign_;
     ByteVector out_;
     std::vector<UnitIndex> units_;
     int stalls_ = 0;
@@ -199,6 +200,99 @@ TEST_F(PlayoutTest, a_unit_that_never_comes_is_given_up_for_the_next_key_frame)
     EXPECT_GT(units_.back(), 80u);
     EXPECT_EQ(std::count(units_.begin(), units_.end(), UnitIndex{21}), 0);
     EXPECT_GT(playout_.counters().skipped_units, 0u);
+}
+
+TEST_F(PlayoutTest, what_is_left_out_was_due)
+{
+    playout_.begin(0);
+    play(0, 30);
+    signed_unit(31, false);
+    for (UnitIndex unit = 32; unit <= 100; ++unit) {
+        signed_unit(unit);
+        advance(unit_time * unit + 10ms);
+    }
+    ASSERT_EQ(skips_, 1);
+    ASSERT_EQ(units_[31], 80U);
+    auto const& counters = playout_.counters();
+    EXPECT_EQ(counters.chunks_due, chunks_per_unit * (units_.back() + 1));
+    EXPECT_EQ(counters.chunks_due - counters.chunks_in_time, chunks_per_unit * (80 - 31));
+}
+
+TEST_F(PlayoutTest, silence_was_a_stall_if_units_come_then_that_were_due)
+{
+    playout_.begin(0);
+    play(0, 40);
+    for (Duration now = 2s; now < 4s; now += 10ms) {
+        advance(now); // nobody knows of unit 41
+    }
+    EXPECT_EQ(stalls_, 0);
+    ASSERT_EQ(units_.back(), 40U);
+    for (UnitIndex unit = 41; unit <= 80; ++unit) {
+        signed_unit(unit);
+    }
+    advance(4s);
+    EXPECT_EQ(stalls_, 1);
+    auto const& counters = playout_.counters();
+    // Unit 41 was due at 2 560 ms; those from 68 on were not due 100 ms ago.
+    EXPECT_EQ(counters.stall_time, 4s - 2560ms - Playout::stall_threshold);
+    EXPECT_EQ(counters.chunks_due - counters.chunks_in_time, chunks_per_unit * (68 - 41));
+    play(81, 100);
+    EXPECT_EQ(stalls_, 1);
+    EXPECT_EQ(counters.chunks_due - counters.chunks_in_time, chunks_per_unit * (68 - 41));
+}
+
+TEST_F(PlayoutTest, a_word_of_a_unit_does_not_hide_that_it_was_due)
+{
+    playout_.begin(0);
+    play(0, 40);
+    advance(4s);
+    ASSERT_EQ(units_.back(), 40U);
+    next_sign_ = at(4s); // somebody has it
+    advance(4s);
+    signed_unit(41);
+    next_sign_.reset();
+    advance(4s);
+    EXPECT_EQ(stalls_, 1);
+}
+
+TEST_F(PlayoutTest, a_pause_of_the_source_is_no_stall)
+{
+    playout_.begin(0);
+    play(0, 40);
+    for (UnitIndex unit = 100; unit <= 140; ++unit) { // 41 was signed at 5 s
+        Duration const now = unit_time * unit;
+        clock_.on_munro(at(now + 10ms), unit - 59, utc_at_zero + now.count());
+        auto tree = integrity::UnitTree::build(*hasher_, grid_.first_chunk(unit - 59),
+                                               chunks_per_unit, chunk_size, media_.front());
+        StoredUnit* const stored =
+            store_.open(unit - 59, std::move(tree), to_ntp(utc_at_zero + now.count()), {});
+        store_.put_all(*stored, media_.front());
+        advance(now + 10ms);
+    }
+    EXPECT_GT(units_.back(), 41U);
+    EXPECT_EQ(stalls_, 0);
+    EXPECT_EQ(playout_.counters().chunks_due, playout_.counters().chunks_in_time);
+}
+
+TEST_F(PlayoutTest, who_searches_can_be_sent_ahead)
+{
+    playout_.begin(0);
+    play(0, 30);
+    playout_.skip_to(60);
+    EXPECT_LT(playout_.first_wanted(), 60U) << "while it plays nothing is left out";
+    signed_unit(31, false);
+    clock_.on_munro(at(50ms * 200 + 10ms), 200, utc_at_zero + Duration{50ms * 200}.count());
+    advance(10s);
+    EXPECT_EQ(playout_.first_wanted(), 32U);
+    playout_.skip_to(195);
+    EXPECT_EQ(playout_.first_wanted(), 195U);
+    playout_.skip_to(190);
+    EXPECT_EQ(playout_.first_wanted(), 195U);
+    for (UnitIndex unit = 195; unit <= 240; ++unit) {
+        signed_unit(unit);
+        advance(unit_time * unit + 10ms);
+    }
+    EXPECT_EQ(units_[31], 200U);
 }
 
 TEST_F(PlayoutTest, automatic_latency_starts_at_once_and_rises_with_a_stall)

@@ -1,3 +1,4 @@
+#include "peer/playout/playout.hpp"
 #include "tests/support/virtual_swarm.hpp"
 
 #include <gtest/gtest.h>
@@ -316,6 +317,50 @@ TEST_F(RescueTest, AServerWithAnIndexButNoObjectsKeepsNobodyFromAGoodOne)
         EXPECT_LE(other.storage.servers[0].requests, 80U) << status;
     }
 }
+
+enum class Outage : std::uint8_t { silent, busy, without_objects };
+
+struct OutageTest : RescueTest, testing::WithParamInterface<Outage> {};
+
+TEST_P(OutageTest, OfTheOnlyServerIsTheStallThatItWasAndThePictureComesBackLive)
+{
+    for (Duration const away : {10s, 30s, 50s, 100s}) {
+        VirtualSwarm other{2};
+        other.storage.servers.push_back(server(StorageTier::cdn));
+        VirtualStorage::Server& only = other.storage.servers[0];
+        other.add_source({});
+        other.run_for(5s);
+        VirtualNode& viewer = other.add_viewer(std::nullopt, 0, without_peers());
+        other.run_for(20s);
+        only.alive = GetParam() != Outage::silent;
+        only.meddle = [](FetchWanted const& wanted, test::Answer& answer) {
+            bool const is_index = wanted.path.ends_with("/index");
+            if (GetParam() != Outage::without_objects || !is_index) {
+                answer = {GetParam() == Outage::busy ? 503U : 404U, {}};
+            }
+        };
+        other.run_for(away);
+        std::uint64_t const played = other.figures(viewer).media_bytes;
+        only.alive = true;
+        only.meddle = nullptr;
+        // A pause of two seconds, and a question of three that was asked right before.
+        other.run_for(6500ms);
+        auto const back = other.figures(viewer);
+        EXPECT_GT(back.media_bytes, played) << away.count();
+        other.run_for(15s);
+        auto const figures = other.figures(viewer);
+        EXPECT_LE(figures.latency_p95, Playout::latency_max + 300ms) << away.count();
+        EXPECT_GE(figures.stalls, 1U) << away.count();
+        // What an index of a minute can tell.
+        EXPECT_GE(figures.stall_time, std::min(away - 3s, Duration{50s})) << away.count();
+        auto const watched = away + 41500ms;
+        EXPECT_LE(figures.continuity(), 1 - 0.7 * (away / 1.0s) / (watched / 1.0s)) << away.count();
+        EXPECT_EQ(viewer.discontinuities, 1U) << away.count();
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, OutageTest,
+                         testing::Values(Outage::silent, Outage::busy, Outage::without_objects));
 
 TEST_F(RescueTest, AFarServerDoesInTheEnd)
 {

@@ -113,6 +113,26 @@ TEST(ObjectMap, HolesAreJumpedOver)
     EXPECT_EQ(map.next(far + 10), std::nullopt);
 }
 
+TEST(ObjectMap, TellsWhenUnitsWereSigned)
+{
+    auto index = index_of(100, {11});
+    index.objects[0].first_signed = 5'000'000;
+    index.objects[0].last_signed = 5'500'000;
+    index.objects.push_back(index_of(120, {1}).objects.front());
+    index.objects[1].first_signed = 6'000'000;
+    index.objects[1].last_signed = 6'000'000;
+    ObjectMap map;
+    EXPECT_EQ(map.signed_at(100), std::nullopt);
+    map.take(index);
+    EXPECT_EQ(map.signed_at(99), 5'000'000);
+    EXPECT_EQ(map.signed_at(103), 5'150'000);
+    EXPECT_EQ(map.signed_at(110), 5'500'000);
+    EXPECT_EQ(map.signed_at(111), 6'000'000); // lost: not before what follows it
+    EXPECT_EQ(map.signed_at(120), 6'000'000);
+    ASSERT_NE(map.find(125), nullptr);
+    EXPECT_EQ(map.signed_at(125), std::nullopt); // foretold
+}
+
 TEST(ObjectMap, PartsOfUnitsAreNoObjects)
 {
     auto index = index_of(100, {10});
@@ -171,6 +191,18 @@ TEST(StorageHealth, PausesLongerWithEveryFailureAndIsProvenByASuccess)
     EXPECT_TRUE(health.usable(at(20s)));
     health.on_success();
     EXPECT_FALSE(health.on_probation());
+}
+
+TEST(StorageHealth, TheOnlyServerIsTriedAgainSooner)
+{
+    StorageHealth health;
+    for (int i = 0; i < 20; ++i) {
+        health.on_failure(at(10s), at(10s), false);
+    }
+    EXPECT_FALSE(health.usable(at(12400ms)));
+    EXPECT_TRUE(health.usable(at(12500ms)));
+    health.on_failure(at(13s), at(13s), true);
+    EXPECT_FALSE(health.usable(at(22900ms)));
 }
 
 TEST(StorageHealth, WhatWasAskedBeforeAFailureWasKnownIsTheSameFailure)
