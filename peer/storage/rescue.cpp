@@ -327,8 +327,9 @@ bool Rescue::begin(TimePoint now, Situation const& situation, Fetch fetch, std::
     budget_bytes_ -= bytes;
     fetch.began = now;
     StorageHealth const& health = health_[fetch.server];
-    // Of a server that never answered little is known; it may be as far as it likes if it is alone.
-    bool const patient = !health.measured() && !others_work(now, fetch.server);
+    // Of a server that never answered little is known; it may be as far as it likes if nobody else
+    // brings anything.
+    bool const patient = !health.measured() && !has_neighbours_ && !others_work(now, fetch.server);
     Duration const timeout = patient ? config_.timeout_max
                                      : std::clamp(4 * health.safe(fetch.bytes), config_.timeout_min,
                                                   config_.timeout_max);
@@ -352,7 +353,11 @@ bool Rescue::begin(TimePoint now, Situation const& situation, Fetch fetch, std::
     fetch.expires = now + timeout + std::chrono::seconds{1};
     for (UnitIndex unit = fetch.first; unit <= fetch.last && fetch.kind != Kind::index; ++unit) {
         attempts_[unit].again = now + timeout + look_gap;
-        begun_.push_back(unit);
+        // A server that failed lately must not keep peers from bringing the unit.
+        if (health.is_reliable() || !has_neighbours_) {
+            attempts_[unit].is_ours = true;
+            begun_.push_back(unit);
+        }
     }
     under_way_.emplace(wanted.fetch, fetch);
     fetches.push_back(std::move(wanted));

@@ -176,6 +176,7 @@ private:
     struct Attempt {
         TimePoint again{}; ///< not asked before
         unsigned misses = 0;
+        bool is_ours = false; ///< peers are not asked meanwhile
     };
     /// Bytes of units that wait for their object's head.
     struct Part {
@@ -202,6 +203,7 @@ private:
                                   Fetch const& fetch, Tools const& tools);
     void read_part(TimePoint now, MappedObject& object, Part const& part, Tools const& tools);
     [[nodiscard]] bool is_head_of(decade::ObjectHead const& head, MappedObject const& object) const;
+    void give_back(UnitIndex unit);
     void fail(TimePoint now, std::size_t server, TimePoint asked);
     void lie(TimePoint now, Fetch const& fetch);
     void retry(TimePoint at, Fetch const& fetch);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 /// What came of a fetch.
 namespace ppsp::peer {
@@ -169,8 +170,9 @@ void Rescue::on_missing(TimePoint now, Fetch const& fetch)
     TimePoint const again = now + Duration{rng_.between(gap.count() * 3 / 4, gap.count() * 5 / 4)};
     misses += 1;
     for (UnitIndex unit = fetch.first; unit <= fetch.last; ++unit) {
-        attempts_[unit] = {again, misses};
-        failed_.push_back(unit);
+        attempts_[unit].again = again;
+        attempts_[unit].misses = misses;
+        give_back(unit);
     }
     if (object != nullptr && !object->exists && misses == 1) {
         publish_lag_ = std::min(publish_lag_ + config_.publish_step, config_.publish_lag_max);
@@ -383,19 +385,27 @@ void Rescue::on_wrong(TimePoint now, UnitIndex unit, std::size_t server, TimePoi
 {
     health_[server].on_lie(now, asked);
     attempts_[unit].again = now;
-    failed_.push_back(unit);
+    give_back(unit);
 }
 
 void Rescue::on_useless(TimePoint now, UnitIndex unit, std::size_t server, TimePoint asked)
 {
     fail(now, server, asked);
     attempts_[unit].again = now + config_.missing_retry_max_among;
-    failed_.push_back(unit);
+    give_back(unit);
+}
+
+/// Peers are asked for the unit again.
+void Rescue::give_back(UnitIndex unit)
+{
+    if (std::exchange(attempts_[unit].is_ours, false)) {
+        failed_.push_back(unit);
+    }
 }
 
 void Rescue::fail(TimePoint now, std::size_t server, TimePoint asked)
 {
-    health_[server].on_failure(now, asked, others_work(now, server));
+    health_[server].on_failure(now, asked, has_neighbours_ || others_work(now, server));
 }
 
 void Rescue::lie(TimePoint now, Fetch const& fetch)
@@ -413,7 +423,7 @@ void Rescue::retry(TimePoint at, Fetch const& fetch)
     }
     for (UnitIndex unit = fetch.first; unit <= fetch.last; ++unit) {
         attempts_[unit].again = at;
-        failed_.push_back(unit);
+        give_back(unit);
     }
 }
 

@@ -38,6 +38,7 @@ void StorageHealth::on_failure(TimePoint now, TimePoint asked, bool others_work)
     }
     failed_at_ = now;
     on_probation_ = true;
+    is_reliable_ = false;
     Duration const longest = others_work ? pause_max : pause_max_last;
     paused_until_ = std::max(paused_until_, now + std::min(longest, pause_min * (1 << failures_)));
     failures_ = std::min(failures_ + 1, doublings_max);
@@ -55,6 +56,7 @@ void StorageHealth::on_lie(TimePoint now, TimePoint asked)
         return;
     }
     lied_at_ = now;
+    is_reliable_ = false;
     paused_until_ =
         std::max(paused_until_, now + std::min(lie_pause_max, lie_pause * (1 << lies_)));
     lies_ = std::min(lies_ + 1, doublings_max);

@@ -34,12 +34,15 @@ public:
     {
         failures_ = 0;
         on_probation_ = false;
+        is_reliable_ = true;
     }
 
     [[nodiscard]] bool usable(TimePoint now) const { return now >= paused_until_; }
     /// It failed and has not given anything since: nothing that matters is asked of it if there is
     /// another one.
     [[nodiscard]] bool on_probation() const { return on_probation_; }
+    /// It has given units since it failed, if ever it did.
+    [[nodiscard]] bool is_reliable() const { return is_reliable_; }
     [[nodiscard]] bool measured() const { return measured_; }
     [[nodiscard]] TimePoint paused_until() const { return paused_until_; }
     /// When `bytes` are usually here, from asking.
@@ -61,6 +64,7 @@ private:
     TimePoint failed_at_{};
     TimePoint lied_at_{};
     bool on_probation_ = false;
+    bool is_reliable_ = true;
     TimePoint paused_until_{};
 };
 

@@ -94,6 +94,17 @@ struct RescueAnswersTest : testing::Test {
         rescue->plan(now, situation, fetches);
         return fetches;
     }
+    /// The one that is no index.
+    static FetchWanted unit_of(std::vector<FetchWanted> const& fetches)
+    {
+        for (FetchWanted const& each : fetches) {
+            if (!each.path.ends_with("/index")) {
+                return each;
+            }
+        }
+        ADD_FAILURE() << "no unit is asked for";
+        return {};
+    }
     /// The index is read, and the two chunks are asked for.
     FetchWanted ask_for_chunks(std::string const& first_index)
     {
@@ -104,8 +115,9 @@ struct RescueAnswersTest : testing::Test {
         EXPECT_EQ(fetches.size(), 1U);
         return fetches.empty() ? FetchWanted{} : fetches.front();
     }
-    /// Three units that are not there in a row make it read the index while the chunks are slow.
-    FetchWanted plan_index()
+    /// A unit that is not there three times in a row makes it read the index while the chunks,
+    /// asked for as often as it likes, are slow.
+    FetchWanted plan_index(FetchWanted const& chunks)
     {
         view.edge_ = unit_0 + 9;
         view.missing_[unit_0 + 9] = substream_test::all_chunks;
@@ -115,7 +127,9 @@ struct RescueAnswersTest : testing::Test {
                 if (each.path.ends_with("/index")) {
                     return each;
                 }
-                answer(each, 404, {});
+                if (each.range != chunks.range) {
+                    answer(each, 404, {});
+                }
             }
             now += 10ms;
         }
@@ -149,13 +163,36 @@ TEST_F(RescueAnswersTest, AnObjectThatMovedGivesNothingAndTheUnitIsGivenBack)
 {
     FetchWanted const wanted = ask_for_chunks(index(unit_0, 10, chunks_per_unit));
     // The chunks are slow: an index that was asked for before them comes first.
-    auto const reading = plan_index();
+    auto const reading = plan_index(wanted);
     static_cast<void>(rescue->take_failed());
     answer(reading, 200, index(unit_0 - 6, 10, chunks_per_unit));
     auto const answered = answer(wanted, 206, std::string(2 * chunk_size, 'x'));
     EXPECT_EQ(answered.found, 0U);
     auto const failed = rescue->take_failed();
     EXPECT_NE(std::find(failed.begin(), failed.end(), unit_0), failed.end());
+}
+
+TEST_F(RescueAnswersTest, WhatIsAskedOfAServerThatFailedIsAskedOfPeersToo)
+{
+    situation.has_neighbours = true;
+    FetchWanted wanted = ask_for_chunks(index(unit_0, 10, chunks_per_unit));
+    EXPECT_EQ(rescue->take_begun(), std::vector{unit_0});
+    answer(wanted, 503, {});
+    EXPECT_EQ(rescue->take_failed(), std::vector{unit_0});
+    // It is asked again; that it gives units in time it has to show by one.
+    now += StorageHealth::pause_min;
+    wanted = unit_of(plan());
+    EXPECT_TRUE(rescue->take_begun().empty());
+    answer(wanted, 503, {});
+    EXPECT_TRUE(rescue->take_failed().empty()) << "nobody had stopped asking for it";
+    now += 2 * StorageHealth::pause_min;
+    wanted = unit_of(plan());
+    EXPECT_EQ(answer(wanted, 206, std::string(2 * chunk_size, 'x')).chunks.size(), 1U);
+    view.missing_[unit_0] = 0;
+    view.missing_[unit_0 + 1] = 1;
+    view.edge_ = unit_0 + 1;
+    static_cast<void>(unit_of(plan()));
+    EXPECT_EQ(rescue->take_begun(), std::vector{unit_0 + 1});
 }
 
 TEST_F(RescueAnswersTest, AnIndexOfOtherUnitsIsNotUsed)

@@ -70,6 +70,7 @@ TEST(SimStorage, a_cache_that_is_too_slow_harms_nobody)
     scenario.settle = 3;
     RunResult const result = run(scenario);
     EXPECT_GT(result.continuity, 0.99);
+    EXPECT_LT(result.stalls_per_viewer_minute, 2);
 }
 
 TEST(SimStorage, the_same_seed_gives_the_same_run)
