@@ -27,9 +27,10 @@ std::size_t record_size_of(LiveSwarmConfig const& swarm)
 
 Rescue::Rescue(RescueConfig const& config, LiveSwarmConfig const& swarm, TimePoint joined, Rng rng)
     : config_(config), swarm_(swarm.id), chunk_size_(swarm.chunk_size), servers_(swarm.storage),
-      health_(swarm.storage.size()), ignores_ranges_(swarm.storage.size()), joined_(joined),
-      rng_(rng), salt_(rng_.next()), publish_lag_(config.publish_lag),
-      record_size_(record_size_of(swarm)), refilled_(joined), next_look_(joined)
+      health_(swarm.storage.size()), ignores_ranges_(swarm.storage.size()),
+      answered_(swarm.storage.size()), joined_(joined), rng_(rng), salt_(rng_.next()),
+      publish_lag_(config.publish_lag), record_size_(record_size_of(swarm)), refilled_(joined),
+      next_look_(joined)
 {
     PPSP_ASSERT(servers_.size() <= servers_max);
 }
@@ -82,17 +83,50 @@ void Rescue::plan_index(TimePoint now, Situation const& situation,
         look_at(next_index_);
         return;
     }
-    server = server ? server : choose(now, index_bytes_guess, situation);
     if (!server) {
-        return;
+        server = choose(now, index_bytes_guess, situation);
+        if (!server) {
+            return;
+        }
+        server = is_index_urgent_ ? *server : to_measure(now, *server);
     }
     Fetch fetch;
     fetch.kind = Kind::index;
     fetch.server = *server;
     fetch.bytes = index_bytes_guess;
     begin(now, situation, fetch, decade::index_path(swarm_), fetches);
-    auto const gap = config_.index_gap.count();
+    answered_[*server] = now; // or it is on probation
+    auto const gap =
+        (has_equals_unmeasured(*server) ? config_.index_gap_first : config_.index_gap).count();
     next_index_ = now + Duration{rng_.between(gap, gap + gap / 2)};
+    is_index_urgent_ = false;
+}
+
+/// Of those that are as good by tier and cost the one that answered longest ago: only who is asked
+/// can turn out to be nearer.
+std::size_t Rescue::to_measure(TimePoint now, std::size_t nearest) const
+{
+    std::size_t oldest = nearest;
+    for (std::size_t i = 0; i < servers_.size(); ++i) {
+        bool const equal = servers_[i].tier == servers_[nearest].tier &&
+                           servers_[i].cost == servers_[nearest].cost;
+        if (equal && health_[i].usable(now) && answered_[i] < answered_[oldest]) {
+            oldest = i;
+        }
+    }
+    return oldest;
+}
+
+bool Rescue::has_equals_unmeasured(std::size_t nearest) const
+{
+    for (std::size_t i = 0; i < servers_.size(); ++i) {
+        bool const equal = servers_[i].tier == servers_[nearest].tier &&
+                           servers_[i].cost == servers_[nearest].cost;
+        if (equal && !answered_[i]) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool Rescue::reads_index() const

@@ -14,11 +14,13 @@
 namespace ppsp::peer {
 
 struct RescueConfig {
-    /// The index is read again that often: it tells which servers live and how far they are. Random
-    /// within [1, 1.5] x this.
+    /// The index is read again that often, by turns from servers of the nearest tier and cost: it
+    /// tells which of them live and how far they are. Random within [1, 1.5] x this.
     Duration index_gap = std::chrono::seconds{30};
     /// When the map proved wrong, and twice as long up to three times while that helps nothing.
     Duration index_retry = std::chrono::seconds{1};
+    /// While another such server never answered: random within [1, 1.5] x this.
+    Duration index_gap_first = std::chrono::seconds{1};
     /// Behind the time that nearly all answers keep: timers and the way to the output.
     Duration margin = std::chrono::milliseconds{40};
     /// Up to that share of the time needed a unit is asked for earlier, at random: viewers that
@@ -225,6 +227,8 @@ private:
                                    std::vector<FetchWanted>& fetches);
     [[nodiscard]] bool reads_index() const;
     [[nodiscard]] std::optional<std::size_t> to_probe(TimePoint now) const;
+    [[nodiscard]] std::size_t to_measure(TimePoint now, std::size_t nearest) const;
+    [[nodiscard]] bool has_equals_unmeasured(std::size_t nearest) const;
     [[nodiscard]] bool others_work(TimePoint now, std::size_t server) const;
     [[nodiscard]] TimePoint published(Situation const& situation, MappedObject const& object) const;
     [[nodiscard]] std::optional<TimePoint> wanted_at(TimePoint now, Situation const& situation,
@@ -242,8 +246,9 @@ private:
     std::uint32_t chunk_size_;
     std::vector<StorageServer> servers_;
     std::vector<StorageHealth> health_;
-    std::vector<bool> ignores_ranges_; ///< by server
-    bool has_neighbours_ = false;      ///< when last planned
+    std::vector<bool> ignores_ranges_;               ///< by server
+    std::vector<std::optional<TimePoint>> answered_; ///< by server, its last answer
+    bool has_neighbours_ = false;                    ///< when last planned
     TimePoint joined_;
     Rng rng_;
     std::uint64_t salt_;
@@ -251,7 +256,8 @@ private:
     ObjectMap map_;
     std::uint64_t index_sequence_ = 0;
     TimePoint next_index_{};
-    unsigned index_misses_ = 0; ///< reads in a row that brought nothing new
+    unsigned index_misses_ = 0;   ///< reads in a row that brought nothing new
+    bool is_index_urgent_ = true; ///< something waits for it
     Duration publish_lag_;
     std::size_t record_size_; ///< of a unit in an object's head
 

@@ -32,6 +32,7 @@ void Rescue::digest(TimePoint now, FetchFinished const& finished, Tools const& t
     under_way_.erase(entry);
     next_look_ = now;
     settle(fetch, finished);
+    answered_[fetch.server] = now;
     StorageHealth& health = health_[fetch.server];
     if (finished.status == 0) {
         health.on_timeout(now - fetch.began);
@@ -375,6 +376,7 @@ void Rescue::read_index_again(TimePoint now, Fetch const& fetch)
     auto const gap = try_another
                          ? Duration::zero()
                          : config_.index_retry * (1 << std::min(index_misses_, doublings_max));
+    is_index_urgent_ = true;
     if (next_index_ > now + gap) {
         index_misses_ += try_another ? 0 : 1;
         next_index_ = now + gap;
@@ -419,6 +421,7 @@ void Rescue::retry(TimePoint at, Fetch const& fetch)
 {
     if (fetch.kind == Kind::index) {
         next_index_ = at;
+        is_index_urgent_ = true;
         return;
     }
     for (UnitIndex unit = fetch.first; unit <= fetch.last; ++unit) {

@@ -218,6 +218,34 @@ TEST_F(RescueTest, FetchesOnlyTheChunksThatAreMissing)
     EXPECT_LE(cache.bytes - bytes, 40'000 + figures.rescued_units * 16 * 1024);
 }
 
+TEST_F(RescueTest, OfEqualServersTheNearestByMeasurementIsUsed)
+{
+    auto& far = add_server(StorageTier::cache);
+    auto& near = add_server(StorageTier::cache);
+    auto& dear = add_server(StorageTier::cache, 1);
+    far.latency = 60ms; // less than is believed of one that never answered
+    near.latency = 5ms;
+    dear.latency = 1ms;
+    start_source();
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt, 0, without_peers());
+    swarm.run_for(5s);
+    std::uint64_t const far_bytes = far.bytes;
+    std::uint64_t const near_bytes = near.bytes;
+    swarm.run_for(60s);
+    expect_good(viewer);
+    EXPECT_GE(near.bytes - near_bytes, 57U * 20 * 16 * 1024);
+    EXPECT_LE(far.bytes - far_bytes, 4U * 40'000); // an index now and then
+    // Ways change.
+    near.latency = 200ms;
+    far.latency = 20ms;
+    swarm.run_for(60s);
+    std::uint64_t const near_before = near.bytes;
+    swarm.run_for(30s);
+    expect_good(viewer);
+    EXPECT_LE(near.bytes - near_before, 2U * 40'000);
+    EXPECT_EQ(dear.requests, 0U) << "cost comes before distance";
+}
+
 TEST_F(RescueTest, AStaleServerIsLeftForTheNextOne)
 {
     auto& stale = add_server(StorageTier::cdn);
