@@ -1,8 +1,8 @@
 #include "peer/storage/rescue.hpp"
 #include "protocol/integrity/openssl_hasher.hpp"
 #include "protocol/integrity/openssl_signature.hpp"
-#include "protocol/integrity/private_key.hpp"
 #include "tests/peer/substream_swarm.hpp"
+#include "tests/protocol/decade_objects.hpp"
 
 #include <gtest/gtest.h>
 
@@ -23,7 +23,6 @@ constexpr UnixMicros utc = 1'790'000'000'000'000;
 struct RescueAnswersTest : testing::Test {
     RescueAnswersTest()
     {
-        signer = integrity::make_signer(*integrity::PrivateKey::generate());
         LiveSwarmConfig swarm;
         swarm.id = signer->swarm_id();
         swarm.storage = {{StorageTier::cache}};
@@ -139,7 +138,8 @@ struct RescueAnswersTest : testing::Test {
 
     std::unique_ptr<integrity::Hasher> hasher = integrity::make_hasher(wire::HashFunction::sha256);
     integrity::OpensslChecker checker;
-    std::unique_ptr<integrity::Signer> signer;
+    decade::test::Channel channel;
+    integrity::Signer* signer = channel.signer.get();
     LiveStore store{UnitGrid{chunks_per_unit}, chunk_size, 400};
     FakeView view;
     Rescue::Situation situation;
@@ -193,6 +193,55 @@ TEST_F(RescueAnswersTest, WhatIsAskedOfAServerThatFailedIsAskedOfPeersToo)
     view.edge_ = unit_0 + 1;
     static_cast<void>(unit_of(plan()));
     EXPECT_EQ(rescue->take_begun(), std::vector{unit_0 + 1});
+}
+
+std::string text_of(ByteVector const& bytes)
+{
+    return {bytes.begin(), bytes.end()};
+}
+
+TEST_F(RescueAnswersTest, AnObjectOfAnotherChannelIsALieHoweverWellItIsSigned)
+{
+    decade::ObjectFormat format;
+    format.chunks_per_unit = chunks_per_unit;
+    decade::test::Channel other;
+    view.missing_[unit_0] = substream_test::all_chunks;
+    for (UnitIndex unit = unit_0; unit < unit_0 + 10; ++unit) {
+        view.missing_[unit] = substream_test::all_chunks;
+    }
+    situation.alone = true;
+    FetchWanted const wanted = ask_for_chunks(index(unit_0, 10, chunks_per_unit));
+    EXPECT_FALSE(wanted.range) << "all of it is missing";
+    EXPECT_EQ(answer(wanted, 200, text_of(other.object(unit_0, 10, format))).found, 0U);
+    EXPECT_TRUE(plan().empty()) << "nobody else is left to ask";
+    now += StorageHealth::lie_pause;
+    FetchWanted const again = unit_of(plan());
+    EXPECT_EQ(answer(again, 200, text_of(channel.object(unit_0, 10, format))).found, 10U);
+}
+
+TEST_F(RescueAnswersTest, AHeadOfAnotherChannelProvesNothing)
+{
+    decade::ObjectFormat format;
+    format.chunks_per_unit = chunks_per_unit;
+    decade::test::Channel other;
+    view.missing_[unit_0] = 0;
+    view.missing_[unit_0 + 1] = substream_test::all_chunks;
+    view.edge_ = unit_0 + 1;
+    auto fetches = plan();
+    ASSERT_EQ(fetches.size(), 1U);
+    answer(fetches.front(), 200, index(unit_0, 10, chunks_per_unit));
+    fetches = plan();
+    ASSERT_EQ(fetches.size(), 2U) << "head and unit";
+    std::string const theirs = text_of(other.object(unit_0, 10, format));
+    std::size_t found = 0;
+    for (FetchWanted const& each : fetches) {
+        ASSERT_TRUE(each.range);
+        found +=
+            answer(each, 206,
+                   theirs.substr(each.range->first, each.range->second - each.range->first + 1))
+                .found;
+    }
+    EXPECT_EQ(found, 0U);
 }
 
 TEST_F(RescueAnswersTest, AnIndexOfOtherUnitsIsNotUsed)
