@@ -112,6 +112,31 @@ class Rescue(unittest.TestCase):
         self.assertEqual(said[1], "ppsp-peer: peers carry the picture again")
         self.assertEqual((figures["stalls"], figures["continuity"]), (0, 1), figures)
 
+    def test_the_picture_goes_on_from_a_web_server_when_the_only_peer_vanishes(self):
+        swarm = self.swarm
+        static, _ = start_nginx(swarm)
+        swarm.start("source", "ppsp-broadcast", "--tracker", swarm.tracker(), "--listen", "[::1]:0", "--input", "testsrc:",
+                    "--video-kbps", 600, "--dump-cut", swarm.path / "cut.ts", "--cdn-dir", swarm.path / "cdn")
+        link, udp = swarm.lines("source", 2, 60)
+        swarm.start("relay", "ppsp-peer", f"{link}?peer={urllib.parse.quote(udp.removeprefix('udp='))}", "--listen", "[::]:0")
+        swarm.viewer("viewer", f"{link}?cdn=http://{static}")
+        swarm.wait_for_output("viewer", 1_000_000, 40)
+        before = swarm.figures("viewer")
+        self.assertGreater(before["from_peers_bytes"], before["media_bytes"] * 0.5, before)
+        swarm.kill("relay")
+        longest, size, last = 0, 0, time.monotonic()
+        end = last + 12
+        while (now := time.monotonic()) < end:
+            if (grown := (swarm.path / "viewer.ts").stat().st_size) > size:
+                longest, size, last = max(longest, now - last), grown, now
+            time.sleep(0.02)
+        longest = max(longest, end - last)
+        figures = self.played("viewer", 1_500_000)
+        print(f"without peers from a web server: longest gap of the output {longest * 1000:.0f} ms, {figures['stalls']} stalls")
+        self.assertLess(longest, 3)
+        self.assertGreater(figures["from_cdn_bytes"] - before["from_cdn_bytes"], 600_000, figures)
+        self.assertEqual(figures["living_from"], "CDN")
+
     def test_a_viewer_says_what_is_missing(self):
         swarm = self.swarm
         link = swarm.broadcast(swarm.tracker(), "--input", "testsrc:", "--video-kbps", 600)
