@@ -25,12 +25,12 @@ LedbatConfig config_of(std::uint32_t window_mss)
     return config;
 }
 
-/// A sender that has filled its window for a second.
+/// A sender that has filled its window for four seconds.
 Ledbat busy(LedbatConfig const& config)
 {
     Ledbat ledbat{config};
     auto const flight = static_cast<std::size_t>(ledbat.window_bytes());
-    ledbat.on_ack(at(-1s), {}, 0, flight, rtt);
+    ledbat.on_ack(at(-4s), {}, 0, flight, rtt);
     ledbat.on_ack(at(0s), {}, 0, flight, rtt);
     return ledbat;
 }
@@ -187,17 +187,17 @@ TEST(LedbatFair, who_does_not_fill_the_window_goes_by_the_rfc)
     }
 }
 
-TEST(LedbatFair, one_second_of_a_full_window_is_not_enough_if_it_was_not_full_in_between)
+TEST(LedbatFair, the_window_must_be_full_for_four_seconds_without_a_gap)
 {
     Ledbat ledbat{config_of(10)};
-    for (Duration const now : {0ms, 900ms}) {
+    for (Duration const now : {0ms, 3900ms}) {
         ledbat.on_ack(at(now), {}, 0, 10'000, rtt);
     }
-    ledbat.on_ack(at(950ms), {}, 0, 4'000, rtt);
-    ledbat.on_ack(at(1s), {}, 0, 10'000, rtt);
-    EXPECT_EQ(ledbat.target_delay(at(1s)), Duration{25ms});
-    ledbat.on_ack(at(2s), {}, 0, 10'000, rtt);
-    EXPECT_GT(ledbat.target_delay(at(2s)), Duration{25ms});
+    ledbat.on_ack(at(3950ms), {}, 0, 4'000, rtt);
+    ledbat.on_ack(at(4s), {}, 0, 10'000, rtt);
+    EXPECT_EQ(ledbat.target_delay(at(4s)), Duration{25ms});
+    ledbat.on_ack(at(8s), {}, 0, 10'000, rtt);
+    EXPECT_GT(ledbat.target_delay(at(8s)), Duration{25ms});
 }
 
 TEST(LedbatFair, a_queue_that_overflows_below_the_target_is_filled_to_half)
@@ -206,7 +206,7 @@ TEST(LedbatFair, a_queue_that_overflows_below_the_target_is_filled_to_half)
     ack(ledbat, 0ms, 10ms);
     ack(ledbat, 1ms, 22ms);
     ledbat.on_loss(at(2ms), rtt);
-    EXPECT_EQ(ledbat.target_delay(at(2ms)), Duration{6ms});
+    EXPECT_EQ(ledbat.target_delay(at(2ms)), Duration{6250us}) << "a quarter of the target at least";
     EXPECT_GT(ledbat.target_delay(at(62s)), Duration{15ms}) << "forgotten little by little";
     EXPECT_GT(ledbat.target_delay(at(122s)), Duration{25ms});
 }

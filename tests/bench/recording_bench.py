@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""One recording from a seed to leechers over loopback, beside libtorrent's uTP with a file of the same size in the same round: MB/s and
+CPU-seconds of both ends per GB, SHA-256 of every chunk checked. Prints a line a round and the medians of the rounds' ratios.
+
+    tests/bench/recording_bench.py --bin build/release/bin --megabytes 500 --rounds 5
+    tests/bench/recording_bench.py --bin build/release/bin --leechers 8"""
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def cpu_of(process):
+    """CPU-seconds of a process that is running, or has just ended and was not waited for."""
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def first_line(path, process):
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        text = path.read_text()
+        if text.count("\n") >= 2:
+            return text.splitlines()[0]
+        time.sleep(0.02)
+    sys.exit("the seed printed no link")
+
+
+def run_ours(programs, content, folder, leechers):
+    """Seconds to the last leecher's last byte, and CPU-seconds of the seed and of all leechers."""
+    with open(folder / "seed.out", "w") as out:
+        seed = subprocess.Popen([programs / "ppsp-peer", "--seed", content, "--listen", "127.0.0.1:0"], stdout=out, stderr=subprocess.DEVNULL)
+    try:
+        link = first_line(folder / "seed.out", seed)
+        before = cpu_of(seed)
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        began = time.monotonic()
+        peers = [subprocess.Popen([programs / "ppsp-peer", link, "--listen", "127.0.0.1:0", "--output", folder / f"copy{i}"],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for i in range(leechers)]
+        codes = [peer.wait(300) for peer in peers]
+        seconds = time.monotonic() - began
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if any(codes):
+            sys.exit("a leecher failed")
+        leecher_cpu = ended.ru_utime + ended.ru_stime - children.ru_utime - children.ru_stime
+        seed_cpu = cpu_of(seed) - before
+    finally:
+        seed.terminate()
+        seed.wait()
+    for i in range(leechers):
+        if subprocess.run(["cmp", "-s", content, folder / f"copy{i}"], check=False).returncode != 0:
+            sys.exit("a copy differs")
+        (folder / f"copy{i}").unlink()
+    return seconds, seed_cpu, leecher_cpu
+
+
+def run_utp(programs, size):
+    done = subprocess.run([programs / "utp_pair", "both", "--bytes", str(size)], capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode != 0:
+        sys.exit(f"utp_pair: {done.stderr}")
+    figures = json.loads(done.stdout)
+    return figures["seconds"], figures["seeder_cpu_s"], figures["leecher_cpu_s"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of the programs")
+    parser.add_argument("--megabytes", type=int, default=500, help="size of the recording, 10^6 bytes")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--leechers", type=int, default=1)
+    options = parser.parse_args()
+    size = options.megabytes * 1_000_000
+    has_utp = (options.bin / "utp_pair").exists() and options.leechers == 1
+    if not has_utp:
+        print("without libtorrent beside it" + ("" if options.leechers > 1 else " (build the target utp_pair)"))
+    memory = pathlib.Path("/dev/shm")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="ppsp-bench-", dir=memory if memory.is_dir() else None))
+    ratios = {"rate": [], "cpu": []}
+    try:
+        content = folder / "content"
+        with open(content, "wb") as file:
+            for _ in range(options.megabytes):
+                file.write(os.urandom(1_000_000))
+        for number in range(options.rounds):
+            seconds, seed, leech = run_ours(options.bin, content, folder, options.leechers)
+            moved = size * options.leechers
+            line = f"round {number + 1}: {moved / seconds / 1e6:6.1f} MB/s, CPU-s/GB {seed * 1e9 / moved:5.2f} + {leech * 1e9 / moved:5.2f}"
+            if has_utp:
+                u_seconds, u_seed, u_leech = run_utp(options.bin, size)
+                line += f" | uTP {size / u_seconds / 1e6:6.1f} MB/s, {u_seed * 1e9 / size:5.2f} + {u_leech * 1e9 / size:5.2f}"
+                ratios["rate"].append(u_seconds / seconds)
+                ratios["cpu"].append((seed + leech) / (u_seed + u_leech))
+                line += f" | rate x {ratios['rate'][-1]:.2f}, CPU x {ratios['cpu'][-1]:.2f}"
+            print(line, flush=True)
+        if has_utp:
+            print(f"median: rate {statistics.median(ratios['rate']):.2f} x uTP, CPU {statistics.median(ratios['cpu']):.2f} x uTP")
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
