@@ -240,11 +240,16 @@ Result leech(Options const& options)
     double const cpu_before = cpu_seconds();
     auto const started = Clock::now();
     handle.connect_peer(endpoint_of(options.from));
+    auto connect_again = started + 1s;
     Result result;
     while (stop == 0 && seconds_since(started) < options.seconds) {
         std::this_thread::sleep_for(5ms);
         auto const status = handle.status({});
         result.bytes = status.total_payload_download;
+        if (status.num_peers == 0 && Clock::now() >= connect_again) {
+            handle.connect_peer(endpoint_of(options.from)); // it was not ready yet
+            connect_again = Clock::now() + 1s;
+        }
         if (status.is_seeding || status.is_finished) {
             break;
         }
