@@ -32,6 +32,16 @@ SwarmMetadata metadata_of(RecordingConfig const& config, NodeConfig const& node)
     return metadata;
 }
 
+congestion::LedbatConfig ledbat_of(RecordingConfig const& config, NodeConfig const& node)
+{
+    // A datagram acknowledges up to so many chunks one by one, and each lessens the flight that the
+    // next one finds.
+    auto ledbat = flow_config(node.ledbat_target, config.chunk_size, AckQueue::chunks_max);
+    // Bulk transfers meet in one queue and stay there: they have to share it.
+    ledbat.algorithm = congestion::Algorithm::fair;
+    return ledbat;
+}
+
 RecordingStore store_of(JoinRecording const& join)
 {
     RecordingConfig const& config = join.config;
@@ -54,12 +64,8 @@ RecordingChannel& as_recording(Channel& channel)
 
 RecordingSwarm::RecordingSwarm(TimePoint now, JoinRecording const& join,
                                SwarmServices const& services, Rng const& rng)
-    : Swarm(
-          now, metadata_of(join.config, services.config),
-          // A datagram acknowledges up to so many chunks one by one, and each lessens the flight
-          // that the next one finds.
-          flow_config(services.config.ledbat_target, join.config.chunk_size, AckQueue::chunks_max),
-          services, rng),
+    : Swarm(now, metadata_of(join.config, services.config), ledbat_of(join.config, services.config),
+            services, rng),
       config_(join.config), hasher_(join.hasher), store_(store_of(join)), slabs_(rng.fork("slabs"))
 {
     learn_size();
