@@ -24,6 +24,8 @@ constexpr double fair_gain = 0.5;
 constexpr double decrease_max = 0.5; ///< per round trip
 constexpr double loss_factor = 0.5;
 constexpr double link_loss_factor = 0.9;
+/// A round trip that little longer than the shortest had no queue on its way.
+constexpr Duration drift_noise = std::chrono::milliseconds{1};
 /// Shorter queues are noise.
 constexpr Duration queue_noise = std::chrono::milliseconds{2};
 /// Where the queue overflows we aim at this share of what it holds, and after this time at the
@@ -79,13 +81,35 @@ Ledbat::Ledbat(LedbatConfig const& config)
 void Ledbat::on_round_trip(TimePoint now, Duration rtt)
 {
     if (rtt >= Duration::zero()) {
+        end_minute(now);
         round_trip_.add(now, rtt, config_.current_filter_max);
+        minute_round_trip_ = std::min(minute_round_trip_.value_or(rtt), rtt);
     }
+}
+
+/// Clocks drift apart; what the base delay was minutes ago may be a queue by now.
+void Ledbat::end_minute(TimePoint now)
+{
+    std::int64_t const minute =
+        std::chrono::floor<std::chrono::minutes>(now).time_since_epoch().count();
+    if (minute == minute_) {
+        return;
+    }
+    auto const shortest = round_trip_.base.minimum();
+    // The fair algorithm bounds the queue by each round trip instead.
+    bool const is_rfc = config_.algorithm == Algorithm::rfc6817;
+    if (is_rfc && minute_round_trip_ && shortest &&
+        *minute_round_trip_ <= *shortest + drift_noise) {
+        one_way_.base.keep_newest();
+    }
+    minute_ = minute;
+    minute_round_trip_.reset();
 }
 
 void Ledbat::on_ack(TimePoint now, std::span<Duration const> delays, std::size_t bytes_newly_acked,
                     std::size_t flight_bytes, Duration rtt)
 {
+    end_minute(now);
     for (Duration const delay : delays) {
         one_way_.add(now, delay, config_.current_filter_max);
     }

@@ -71,7 +71,9 @@ public:
                 std::size_t flight_bytes, Duration rtt);
     /// A round trip as it was measured, before `on_ack`. In the fair algorithm no queue of ours is
     /// longer than what the round trip takes beyond its own minimum and `ack_delay_max`, however
-    /// the clocks drift apart.
+    /// the clocks drift apart. In the other one a minute with a round trip as short as any had an
+    /// empty queue: its one-way delays are the base, older ones are those of clocks that have
+    /// drifted since (RFC 6817 §A.2; 50 ppm are 30 ms in the ten minutes of the history).
     void on_round_trip(TimePoint now, Duration rtt);
     /// A loss; halves at most once per `rtt`.
     void on_loss(TimePoint now, Duration rtt);
@@ -113,6 +115,7 @@ private:
     };
 
     void note_use(TimePoint now, std::size_t flight_bytes);
+    void end_minute(TimePoint now);
     void drop_old_samples(TimePoint now, Duration rtt);
     void slow_down(TimePoint now, std::size_t flight_bytes, std::size_t acked_bytes, Duration rtt);
     [[nodiscard]] bool overflowed_lately(TimePoint now) const;
@@ -131,7 +134,9 @@ private:
     std::optional<TimePoint> filled_since_;
     double slow_start_end_ = std::numeric_limits<double>::max(); ///< bytes
     Delays one_way_;
-    Delays round_trip_;     ///< as measured
+    Delays round_trip_;                         ///< as measured
+    std::int64_t minute_ = 0;                   ///< the running one
+    std::optional<Duration> minute_round_trip_; ///< the shortest of it
     MinuteMinima rtt_base_; ///< of the smoothed one; only fed where the guard is on
     std::optional<TimePoint> last_loss_;
     QueuePeaks peaks_;

@@ -44,6 +44,13 @@ void MinuteMinima::add(TimePoint now, Duration value)
     newest_minute_ = minute;
 }
 
+void MinuteMinima::keep_newest()
+{
+    if (!minima_.empty()) {
+        minima_.erase(minima_.begin(), minima_.end() - 1);
+    }
+}
+
 std::optional<Duration> MinuteMinima::minimum() const
 {
     if (minima_.empty()) {

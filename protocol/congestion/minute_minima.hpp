@@ -19,6 +19,8 @@ public:
     /// `now` never goes back.
     void add(TimePoint now, Duration value);
     void clear() { minima_.clear(); }
+    /// Forgets all minutes but the last one that has a value.
+    void keep_newest();
     /// Smallest value remembered, nullopt when there is none.
     [[nodiscard]] std::optional<Duration> minimum() const;
 

@@ -18,7 +18,7 @@ Prints one JSON object a line: {"case": ..., "seed": ..., FIGURE: ..., ...}.
   --seed N      first seed (1)
   --seeds N     how many seeds, one after the other (1)
   --target MS   queueing delay aimed at (25)
-  --algorithm   fair, as the engine has it, or RFC 6817 to the letter
+  --algorithm   fair, as recordings have it, or RFC 6817, as live swarms do
   --forgive-link-loss   whether losses with a short queue count as the link's (yes)
 )";
 

@@ -275,5 +275,44 @@ TEST(LedbatDeathTest, S2_5_limits_of_the_parameters_are_ours_to_keep)
     EXPECT_DEATH(Ledbat{stuck}, "allowed_increase");
 }
 
+/// Twenty minutes of acknowledgements, ten a second, from a receiver whose clock runs faster by
+/// `ppm`; the longest queue that was believed in. Nothing waits anywhere but for `round_trip`.
+template <typename RoundTrip>
+Duration longest_queue(double ppm, RoundTrip round_trip)
+{
+    Ledbat ledbat{config_of_rfc()};
+    Duration longest{};
+    for (Duration now = 0s; now < 20min; now += 100ms) {
+        Duration const drift{
+            static_cast<std::int64_t>(static_cast<double>(now.count()) * ppm / 1e6)};
+        ledbat.on_round_trip(at(now), round_trip(now));
+        ack(ledbat, now, 10ms + drift);
+        longest = std::max(longest, ledbat.queuing_delay());
+    }
+    return longest;
+}
+
+TEST(Ledbat, A_2_a_clock_that_runs_fast_is_no_queue)
+{
+    auto const steady = [](Duration) { return rtt; };
+    // Up to two minutes of drift, not ten.
+    EXPECT_LE(longest_queue(100, steady), 12ms);
+    EXPECT_LE(longest_queue(50, steady), 6ms);
+    EXPECT_EQ(longest_queue(0, steady), 0ms);
+}
+
+TEST(Ledbat, A_2_while_no_round_trip_is_short_the_old_base_holds)
+{
+    // A queue that stands from the second minute on, and no clock that drifts: what the round trip
+    // takes longer the one way takes, too.
+    Ledbat ledbat{config_of_rfc()};
+    for (Duration now = 0s; now < 9min; now += 100ms) {
+        Duration const queue = now < 1min ? 0ms : 20ms;
+        ledbat.on_round_trip(at(now), rtt + queue);
+        ack(ledbat, now, 10ms + queue);
+    }
+    EXPECT_EQ(ledbat.queuing_delay(), 20ms);
+}
+
 } // namespace
 } // namespace ppsp::congestion

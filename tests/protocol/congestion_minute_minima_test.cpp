@@ -69,5 +69,18 @@ TEST(MinuteMinima, a_history_of_one_minute_is_the_running_one)
     EXPECT_EQ(minima.minimum(), 9ms);
 }
 
+TEST(MinuteMinima, keeps_the_newest_minute_alone)
+{
+    MinuteMinima minima{10};
+    minima.keep_newest(); // of nothing
+    EXPECT_EQ(minima.minimum(), std::nullopt);
+    minima.add(TimePoint{0min}, 5ms);
+    minima.add(TimePoint{1min}, 8ms);
+    minima.keep_newest();
+    EXPECT_EQ(minima.minimum(), 8ms);
+    minima.add(TimePoint{2min}, 9ms);
+    EXPECT_EQ(minima.minimum(), 8ms);
+}
+
 } // namespace
 } // namespace ppsp::congestion
