@@ -4,8 +4,12 @@ namespace ppsp::peer {
 
 bool PeerAvailability::add(ChunkRange chunks)
 {
-    if (chunks_.interval_count() >= intervals_max) {
-        return false;
+    if (chunks_.interval_count() >= limit_) {
+        std::uint64_t const first = to_number(chunks.first);
+        ChunkRange const around{ChunkId{first - (first > 0 ? 1 : 0)}, chunks.last + 1};
+        if (chunks_.touching(around).empty()) {
+            return false;
+        }
     }
     chunks_.add(chunks);
     std::uint64_t const last = to_number(chunks_.last());

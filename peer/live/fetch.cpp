@@ -54,14 +54,14 @@ void LiveSwarm::tune_in(TimePoint now)
 /// stream is: what lies between would be played late for ever.
 void LiveSwarm::catch_up()
 {
-    auto const stored = rescue_ ? rescue_->newest() : std::nullopt;
-    UnitIndex const newest = std::max(edge(), stored.value_or(0));
+    UnitIndex const stored = rescue_ ? rescue_->newest().value_or(0) : 0;
+    UnitIndex const newest = std::max(edge(), stored);
     UnitIndex const wanted = playout_.first_wanted();
     Duration const unit_duration = clock_.unit_duration().value_or(config_.unit_duration);
     if (newest <= wanted + static_cast<UnitIndex>(playout_.behind_max() / unit_duration)) {
         return;
     }
-    if (stored && *stored == newest) {
+    if (rescue_ && stored == newest) {
         random_access_hint_ = rescue_->random_access();
     }
     playout_.skip_to(live_start(newest));

@@ -64,22 +64,31 @@ void RecordingSwarm::take_chunk(TimePoint now, RecordingChannel& channel, Arrive
         refuse(now, channel, chunk);
         return;
     case RecordingStore::Verdict::not_kept:
-        failed_ = true;
-        emit(now, RecordingFailed{});
+        fail(now);
         return;
+    }
+}
+
+/// Nothing more can be kept, or read.
+void RecordingSwarm::fail(TimePoint now)
+{
+    if (!std::exchange(failed_, true)) {
+        emit(now, RecordingFailed{});
     }
 }
 
 /// As long as the size is not certain, peaks of another one come first: who claimed it may have
 /// claimed too much.
-bool RecordingSwarm::claims_other_size(RecordingChannel const& channel) const
+bool RecordingSwarm::claims_other_size(RecordingChannel& channel) const
 {
-    if (store_.length()) {
+    if (store_.length() || channel.size_claims >= size_claims_max) {
         return false;
     }
     auto const peaks = integrity::leading_peaks(channel.offered);
-    return !peaks.empty() &&
-           to_number(peaks.back().chunks.last) + 1 != store_.chunk_count().value_or(0);
+    bool const claims = !peaks.empty() &&
+                        to_number(peaks.back().chunks.last) + 1 != store_.chunk_count().value_or(0);
+    channel.size_claims += claims ? 1 : 0;
+    return claims;
 }
 
 RecordingStore::Verdict RecordingSwarm::verify(RecordingChannel& channel, Arrived const& chunk)
@@ -180,7 +189,12 @@ void RecordingSwarm::learn_size()
     }
     known_chunks_ = *count;
     slabs_.set_chunk_count(*count);
+    end_asked_ = false;
     for (auto const& channel : channels_) {
+        channel->asked.remove(
+            {ChunkId{*count}, channel->asked.empty()
+                                  ? ChunkId{*count}
+                                  : std::max(ChunkId{*count}, channel->asked.last())});
         for (ChunkRange const& range : channel->has.chunks().intervals()) {
             slabs_.on_have(range);
         }
@@ -240,9 +254,11 @@ void RecordingSwarm::fetch(TimePoint now)
                 slab = slabs_.slab_count() - 1; // how long is the last chunk?
                 end_asked_ = true;
             }
-            if (!slab && outstanding == 0) {
+            if (!slab) {
+                auto const which =
+                    outstanding == 0 ? SlabTable::Share::any : SlabTable::Share::urgent;
                 slab = slabs_.next_shared(store_.have(), channel.has.chunks(), key_of(channel),
-                                          now - share_after);
+                                          now - share_after, which);
             }
             if (!slab) {
                 break;
@@ -302,6 +318,7 @@ void RecordingSwarm::withdraw_all(RecordingChannel& channel)
     channel.control.cancels.insert(channel.control.cancels.end(), asked.begin(), asked.end());
     channel.asked.clear();
     channel.pending.clear();
+    channel.liveness.asked_since.reset();
     slabs_.release_all(key_of(channel));
     fetch_wanted_ = true;
     touch(channel);

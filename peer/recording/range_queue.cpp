@@ -4,12 +4,14 @@
 
 namespace ppsp::peer {
 
-void RangeQueue::want(ChunkRange chunks)
+bool RangeQueue::want(ChunkRange chunks)
 {
-    cancelled_.remove(chunks);
+    if (cancelled_.overlaps(chunks)) {
+        cancelled_.remove(chunks);
+    }
     for (ChunkRange const& fresh : queued_.missing(chunks)) {
         if (queue_.size() >= intervals_max) {
-            return;
+            return false;
         }
         bool const continues = !queue_.empty() && queue_.back().last + 1 == fresh.first;
         if (continues) {
@@ -19,6 +21,7 @@ void RangeQueue::want(ChunkRange chunks)
         }
         queued_.add(fresh);
     }
+    return true;
 }
 
 void RangeQueue::cancel(ChunkRange chunks)
@@ -39,6 +42,11 @@ void RangeQueue::cancel(ChunkRange chunks)
         if (range.last > chunks.last) {
             rest.push_back({std::max(range.first, chunks.last + 1), range.last});
         }
+    }
+    // What was cut into too many pieces is dropped at the end: whoever needs it asks again.
+    while (rest.size() > intervals_max) {
+        queued_.remove(rest.back());
+        rest.pop_back();
     }
     queue_ = std::move(rest);
 }

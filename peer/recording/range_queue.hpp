@@ -13,9 +13,10 @@ class RangeQueue {
 public:
     /// Intervals that wait; a request beyond is dropped, and asked again by whoever needs it.
     static constexpr std::size_t intervals_max = 512;
-    static constexpr std::size_t lost_max = 65'536;
+    static constexpr std::size_t lost_max = 16'384;
 
-    void want(ChunkRange chunks);
+    /// False if there is no room for all of it.
+    bool want(ChunkRange chunks);
     /// CANCEL, or a HAVE for what was asked (PP-3.8-b).
     void cancel(ChunkRange chunks);
     /// Sent and lost: again, unless it was cancelled. False if it is not wanted any more.

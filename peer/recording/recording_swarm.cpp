@@ -3,6 +3,8 @@
 #include "protocol/base/assert.hpp"
 #include "protocol/base/overloaded.hpp"
 
+#include <algorithm>
+
 /// Beginning of a recording's swarm, and what it answers to its conversations.
 namespace ppsp::peer {
 namespace {
@@ -14,6 +16,9 @@ constexpr int unfed_round_trips = 4;
 constexpr Duration rest = 5s;
 /// A stranger who asks for nothing may stay that long.
 constexpr Duration idle_max = 10s;
+/// So many chunks may be tried at every hash that comes, more of them only this often.
+constexpr std::size_t pending_few = 4;
+constexpr Duration retry_gap = 5ms;
 /// Intervals of what is held that a new neighbour is told of; it hears of the others when they
 /// grow.
 constexpr std::size_t haves_max = 128;
@@ -120,12 +125,19 @@ SwarmStatistics RecordingSwarm::statistics(TimePoint now) const
     return figures;
 }
 
-void RecordingSwarm::on_begin(Channel&) {}
+void RecordingSwarm::on_begin(Channel&)
+{
+    request_budget_ = requested_intervals_per_datagram_max;
+}
 
 void RecordingSwarm::on_end(TimePoint now, Channel& channel)
 {
     RecordingChannel& conversation = as_recording(channel);
-    if (std::exchange(conversation.has_news, false) && !conversation.pending.empty()) {
+    // Each try costs a hash for each of them.
+    bool const few = conversation.pending.size() <= pending_few;
+    if (conversation.has_news && (few || now - conversation.retried_at >= retry_gap)) {
+        conversation.has_news = false;
+        conversation.retried_at = now;
         retry_pending(now, conversation);
     }
 }
@@ -165,13 +177,19 @@ void RecordingSwarm::on_content(TimePoint now, Channel& channel, wire::Message c
 void RecordingSwarm::on_have(TimePoint, RecordingChannel& channel, ChunkRange chunks)
 {
     channel.wants.cancel(chunks);
-    for (ChunkRange const& fresh : channel.has.chunks().missing(chunks)) {
-        slabs_.on_have(fresh);
-    }
-    if (!channel.has.add(chunks)) {
-        channel.marks.bad_datagrams += 1;
-    }
+    note_held(channel, chunks);
     fetch_wanted_ = true;
+}
+
+/// What the neighbour holds; the slabs of it are counted once.
+void RecordingSwarm::note_held(RecordingChannel& channel, ChunkRange chunks)
+{
+    auto const fresh = channel.has.chunks().missing(chunks);
+    if (!fresh.empty() && channel.has.add(chunks)) {
+        for (ChunkRange const& range : fresh) {
+            slabs_.on_have(range);
+        }
+    }
 }
 
 void RecordingSwarm::on_opened(TimePoint, Channel& channel)
@@ -203,8 +221,23 @@ void RecordingSwarm::tend(TimePoint now, Channel& channel)
         std::max<Duration>(unfed_max, conversation.flow.rtt().smoothed() * unfed_round_trips);
     if (!conversation.asked.empty() && now - conversation.fed_at > patience) {
         withdraw_all(conversation);
-        conversation.rest_until = now + rest;
+        conversation.rest_until = has_other_holder(conversation) ? now + rest : now;
+        return;
     }
+    // A REQUEST may be lost while others are served.
+    for (std::uint64_t const slab : slabs_.stalled(key_of(channel), now - 2 * patience)) {
+        slabs_.release(slab, key_of(channel));
+        withdraw(conversation, slabs_.chunks(slab));
+        fetch_wanted_ = true;
+    }
+}
+
+bool RecordingSwarm::has_other_holder(RecordingChannel const& than) const
+{
+    return std::any_of(channels_.begin(), channels_.end(), [&](auto const& channel) {
+        return channel.get() != &than && channel->is_open() && !channel->chokes_us &&
+               !channel->has.empty();
+    });
 }
 
 void RecordingSwarm::tend_all(TimePoint)
@@ -215,7 +248,8 @@ void RecordingSwarm::tend_all(TimePoint)
 bool RecordingSwarm::is_idle(TimePoint now, Channel const& channel) const
 {
     auto const& conversation = static_cast<RecordingChannel const&>(channel);
-    return conversation.wants.empty() && conversation.flow.in_flight().empty() &&
+    bool const gives = !store_.is_whole() && !conversation.has.empty();
+    return !gives && conversation.wants.empty() && conversation.flow.in_flight().empty() &&
            now - conversation.opened_at > idle_max;
 }
 

@@ -21,7 +21,10 @@ struct RecordingChannel final : Channel {
     std::vector<integrity::NodeHash> offered;
     /// Chunks whose hashes did not come yet, the oldest give way.
     std::vector<PendingChunk> pending;
-    bool has_news = false; ///< hashes came, or a chunk that proves some
+    TimePoint retried_at{};
+    std::uint32_t size_claims = 0; ///< peaks of another size that were looked at
+    bool has_acked = false;        ///< something: our peaks came over
+    bool has_news = false;         ///< hashes came, or a chunk that proves some
     std::optional<std::uint64_t> last_slab;
     TimePoint fed_at{};     ///< when a chunk that we lacked came, or we began to ask
     TimePoint rest_until{}; ///< it let us wait: others first
@@ -46,6 +49,9 @@ public:
 private:
     static constexpr std::size_t offered_max = 128;
     static constexpr std::size_t pending_max = 64;
+    static constexpr std::uint32_t size_claims_max = 3;
+    /// Intervals held that one datagram can ask for. Bounds its cost.
+    static constexpr std::uint32_t requested_intervals_per_datagram_max = 1024;
 
     // recording_swarm.cpp
     [[nodiscard]] std::unique_ptr<Channel>
@@ -65,6 +71,8 @@ private:
     [[nodiscard]] bool measures_uplink() const override { return false; }
     [[nodiscard]] bool is_idle(TimePoint now, Channel const& channel) const override;
     void on_have(TimePoint now, RecordingChannel& channel, ChunkRange chunks);
+    void note_held(RecordingChannel& channel, ChunkRange chunks);
+    [[nodiscard]] bool has_other_holder(RecordingChannel const& than) const;
 
     // fetch.cpp
     void on_data(TimePoint now, RecordingChannel& channel, wire::Data const& data);
@@ -76,11 +84,12 @@ private:
     };
     void take_chunk(TimePoint now, RecordingChannel& channel, Arrived const& chunk);
     [[nodiscard]] RecordingStore::Verdict verify(RecordingChannel& channel, Arrived const& chunk);
-    [[nodiscard]] bool claims_other_size(RecordingChannel const& channel) const;
+    [[nodiscard]] bool claims_other_size(RecordingChannel& channel) const;
     void accept(TimePoint now, RecordingChannel& channel, Arrived const& chunk);
     void refuse(TimePoint now, RecordingChannel& channel, Arrived const& chunk);
     void keep_pending(RecordingChannel& channel, Arrived const& chunk);
     void retry_pending(TimePoint now, RecordingChannel& channel);
+    void fail(TimePoint now);
     void learn_size();
     void note_whole_slab(TimePoint now, RecordingChannel const& from, std::uint64_t slab);
     void fetch(TimePoint now);
@@ -108,8 +117,9 @@ private:
     integrity::Hasher* hasher_;
     RecordingStore store_;
     SlabTable slabs_;
-    std::uint64_t known_chunks_ = 0; ///< that `slabs_` was told of
-    bool failed_ = false;            ///< nothing more can be kept
+    std::uint64_t known_chunks_ = 0;   ///< that `slabs_` was told of
+    bool failed_ = false;              ///< nothing more can be kept
+    std::uint32_t request_budget_ = 0; ///< intervals that the datagram in hand may still ask for
     bool fetch_wanted_ = false;
     bool end_asked_ = false;    ///< the last chunk tells the length (PP-5.6.2-b)
     std::size_t next_turn_ = 0; ///< whose turn it is to be sent to

@@ -12,6 +12,8 @@ namespace {
 /// Chunks in a row to one neighbour before the next one's turn: they leave in one piece where the
 /// system can (UDP GSO).
 constexpr int turn_chunks = 16;
+constexpr int turn_chunks_min = 2;
+constexpr int turns_chunks = 64; ///< of all turns
 /// HAVEs wait that long for others.
 constexpr Duration have_delay = 100ms;
 /// Who asks again for a chunk did not have it a round trip ago; that much later it should have.
@@ -21,12 +23,17 @@ constexpr Duration again_margin = 20ms;
 
 void RecordingSwarm::on_request(TimePoint, RecordingChannel& channel, ChunkRange chunks)
 {
-    if (!uploads()) {
+    if (!uploads() || failed_) {
         channel.control.choke = true; // the neighbour missed it (trap T21)
         return;
     }
-    for (ChunkRange const& held : store_.have().common(chunks)) {
-        channel.wants.want(held);
+    for (ChunkRange const& held : store_.have().touching(chunks)) {
+        ChunkRange const wanted{std::max(held.first, chunks.first),
+                                std::min(held.last, chunks.last)};
+        if (request_budget_ == 0 || !channel.wants.want(wanted)) {
+            break;
+        }
+        request_budget_ -= 1;
     }
     if (!channel.wants.empty()) {
         note_sending(channel);
@@ -65,10 +72,13 @@ void RecordingSwarm::send_data(TimePoint now)
             continue;
         }
         bool sent = false;
-        for (int i = 0; i < turn_chunks && may_send_window(channel) && !channel.flow.is_paced(now);
-             ++i) {
+        // Where many wait nobody waits long.
+        int const turn = std::clamp(turns_chunks / static_cast<int>(sending_.size()),
+                                    turn_chunks_min, turn_chunks);
+        for (int i = 0; i < turn && may_send_window(channel) && !channel.flow.is_paced(now); ++i) {
             if (!services_.uplink.may_send_data(now)) {
                 data_waits_ = true;
+                next_turn_ += sent ? 1 : 0; // the next one goes on, or this one would have it all
                 return;
             }
             if (!send_chunk(now, channel)) {
@@ -95,8 +105,10 @@ bool RecordingSwarm::send_chunk(TimePoint now, RecordingChannel& channel)
             channel.hashes.doubt(slabs_.chunks(SlabTable::slab_of(*chunk)));
         }
         Bytes const payload = store_.chunk(*chunk);
-        if (payload.empty()) {
-            continue; // it cannot be read any more
+        if (payload.empty()) { // somebody cut the file, or the disk is broken
+            channel.wants.clear();
+            fail(now);
+            return false;
         }
         build_data(now, channel, *chunk, payload, datagrams_);
         channel.hashes.on_sent(*chunk);
@@ -149,13 +161,11 @@ void RecordingSwarm::build_control(Channel& channel, std::vector<ByteVector>& ou
 
 void RecordingSwarm::on_acknowledged(TimePoint, Channel& channel, wire::Ack const& ack)
 {
-    for (ChunkRange const& fresh : channel.has.chunks().missing(ack.chunks)) {
-        slabs_.on_have(fresh);
-    }
-    channel.has.add(ack.chunks);
+    auto& conversation = static_cast<RecordingChannel&>(channel);
+    conversation.has_acked = true;
+    note_held(conversation, ack.chunks);
     fetch_wanted_ = fetch_wanted_ || !store_.is_whole();
-    if (!channel.flow.in_flight().empty() ||
-        !static_cast<RecordingChannel&>(channel).wants.empty()) {
+    if (!channel.flow.in_flight().empty() || !conversation.wants.empty()) {
         note_sending(channel);
     }
 }
@@ -166,7 +176,7 @@ void RecordingSwarm::on_lost(TimePoint, Channel& channel, ChunkId chunk)
     auto& conversation = static_cast<RecordingChannel&>(channel);
     std::uint64_t const first = SlabTable::slab_of(chunk) * SlabTable::slab_chunks;
     channel.hashes.doubt({ChunkId{first}, ChunkId{first + SlabTable::slab_chunks - 1}});
-    if (channel.has.empty()) {
+    if (!conversation.has_acked) {
         conversation.peaks_sent = false;
     }
     if (conversation.wants.want_again(chunk)) {

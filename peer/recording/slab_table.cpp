@@ -114,8 +114,12 @@ std::optional<std::uint64_t> SlabTable::next(RangeSet const& have, RangeSet cons
 }
 
 std::optional<std::uint64_t> SlabTable::next_shared(RangeSet const& have, RangeSet const& has,
-                                                    PeerKey peer, TimePoint before) const
+                                                    PeerKey peer, TimePoint before,
+                                                    Share which) const
 {
+    if (which == Share::urgent && !play_from_) {
+        return std::nullopt;
+    }
     for (auto at = asked_.begin(); at != asked_.end(); at = asked_.upper_bound(at->first)) {
         auto const [first, end] = asked_.equal_range(at->first);
         bool const fits = std::all_of(first, end, [&](auto const& entry) {
@@ -124,11 +128,28 @@ std::optional<std::uint64_t> SlabTable::next_shared(RangeSet const& have, RangeS
         auto const missing = have.missing(chunks(at->first));
         bool const held = std::any_of(missing.begin(), missing.end(),
                                       [&](ChunkRange const& gap) { return has.overlaps(gap); });
-        if (fits && held) {
+        bool const wanted = which == Share::any || is_urgent(at->first);
+        if (fits && held && wanted) {
             return at->first;
         }
     }
     return std::nullopt;
+}
+
+bool SlabTable::is_urgent(std::uint64_t slab) const
+{
+    return play_from_ && slab >= slab_of(*play_from_) && slab < slab_of(*play_from_) + urgent_slabs;
+}
+
+std::vector<std::uint64_t> SlabTable::stalled(PeerKey peer, TimePoint before) const
+{
+    std::vector<std::uint64_t> slabs;
+    for (auto const& [slab, asked] : asked_) {
+        if (asked.peer == peer && asked.progress < before) {
+            slabs.push_back(slab);
+        }
+    }
+    return slabs;
 }
 
 void SlabTable::on_asked(TimePoint now, std::uint64_t slab, PeerKey peer)

@@ -37,10 +37,12 @@ public:
     /// followed from there: among several who fetch it would lead them along the same way.
     [[nodiscard]] std::optional<std::uint64_t> next(RangeSet const& have, RangeSet const& has,
                                                     std::optional<std::uint64_t> last);
+    enum class Share : std::uint8_t { any, urgent }; ///< urgent: a player waits for it
     /// At the end, when nothing is left that was not asked: a slab that others were asked for
     /// before `before` and that this neighbour, who is idle, can bring as well.
-    [[nodiscard]] std::optional<std::uint64_t>
-    next_shared(RangeSet const& have, RangeSet const& has, PeerKey peer, TimePoint before) const;
+    [[nodiscard]] std::optional<std::uint64_t> next_shared(RangeSet const& have,
+                                                           RangeSet const& has, PeerKey peer,
+                                                           TimePoint before, Share which) const;
     void on_asked(TimePoint now, std::uint64_t slab, PeerKey peer);
     /// A chunk of the slab came from the neighbour.
     void on_progress(TimePoint now, std::uint64_t slab, PeerKey peer);
@@ -49,6 +51,8 @@ public:
     /// The neighbour is not asked for the slab any more.
     void release(std::uint64_t slab, PeerKey peer);
     void release_all(PeerKey peer);
+    /// Slabs asked of this neighbour that made no progress since `before`.
+    [[nodiscard]] std::vector<std::uint64_t> stalled(PeerKey peer, TimePoint before) const;
 
     /// A neighbour told that it holds these, or is gone; counted by the first chunk of each slab to
     /// know which are rare.
@@ -72,6 +76,7 @@ private:
         TimePoint progress;
     };
     [[nodiscard]] bool can_ask(RangeSet const& have, RangeSet const& has, std::uint64_t slab) const;
+    [[nodiscard]] bool is_urgent(std::uint64_t slab) const;
     [[nodiscard]] std::optional<std::uint64_t> next_for_player(RangeSet const& have,
                                                                RangeSet const& has) const;
     [[nodiscard]] std::optional<std::uint64_t> next_in_order(RangeSet const& have,

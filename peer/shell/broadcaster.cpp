@@ -103,6 +103,7 @@ struct Broadcaster::Parts {
     bool is_joined = false;
     std::unique_ptr<MediaOutput> cut_output;
     std::unique_ptr<StreamRecorder> stream_recorder;
+    bool is_recording_over = false;
     bool is_input_over = false;
 
     mutable std::mutex mutex;
@@ -325,10 +326,10 @@ void Broadcaster::Parts::feed_engine()
                 return;
             }
         }
-        if (stream_recorder && !stream_recorder->add(unit->payload)) {
+        if (stream_recorder && !is_recording_over && !stream_recorder->add(unit->payload)) {
             // The channel matters more than its recording.
+            is_recording_over = true;
             options.on_message(stream_recorder->error() + "; the recording ends here");
-            finish_recording();
         }
         node.handle(UnitCut{link.swarm, unit->payload, unit->random_access});
         if (publisher) {
@@ -504,7 +505,6 @@ void Broadcaster::stop()
     parts_->source->stop();
     parts_->session->stop();
     // The node's thread has ended: nothing more is cut.
-    parts_->finish_recording();
     if (parts_->publisher) {
         parts_->publisher->stop(publish_wait_max);
     }
@@ -516,6 +516,7 @@ void Broadcaster::stop()
             parts_->options.on_message(closed.error());
         }
     }
+    parts_->finish_recording(); // a slow disk takes its time
 }
 
 std::string Broadcaster::statistics_json()

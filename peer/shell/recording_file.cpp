@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,30 @@ namespace {
 std::string reason()
 {
     return std::strerror(errno);
+}
+
+/// Whether the path still leads to this file: whoever had it before may have renamed it.
+bool names(std::string const& path, int descriptor)
+{
+    struct stat by_path{};
+    struct stat by_descriptor{};
+    return ::stat(path.c_str(), &by_path) == 0 && ::fstat(descriptor, &by_descriptor) == 0 &&
+           by_path.st_dev == by_descriptor.st_dev && by_path.st_ino == by_descriptor.st_ino;
+}
+
+/// A file without a name; where the file system has none, one whose name is taken away.
+int open_nameless(std::string const& folder)
+{
+    int const descriptor = ::open(folder.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    if (descriptor >= 0) {
+        return descriptor;
+    }
+    std::string path = folder + "/ppsp-XXXXXX";
+    int const named = ::mkostemp(path.data(), O_CLOEXEC);
+    if (named >= 0) {
+        static_cast<void>(::unlink(path.c_str()));
+    }
+    return named;
 }
 
 } // namespace
@@ -46,11 +71,18 @@ Result<std::unique_ptr<RecordingFile>, std::string> RecordingFile::open(std::str
 Result<std::unique_ptr<RecordingFile>, std::string>
 RecordingFile::create(std::string const& path, std::optional<std::uint64_t> length)
 {
-    int const descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int const descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (descriptor < 0) {
         return failure("cannot write " + path + ": " + reason());
     }
     std::unique_ptr<RecordingFile> file(new RecordingFile(descriptor, path, 0));
+    bool const is_locked = ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    if (!is_locked || !names(path, descriptor)) {
+        return failure("another program is writing " + path);
+    }
+    if (::ftruncate(descriptor, 0) != 0) {
+        return failure("cannot write " + path + ": " + reason());
+    }
     if (length && !file->reserve(*length)) {
         return failure(file->error());
     }
@@ -63,7 +95,7 @@ RecordingFile::temporary(std::optional<std::uint64_t> length)
     std::error_code error;
     auto const folder = std::filesystem::temp_directory_path(error);
     std::string const path = error ? "/tmp" : folder.string();
-    int const descriptor = ::open(path.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    int const descriptor = open_nameless(path);
     if (descriptor < 0) {
         return failure("cannot write to " + path + ": " + reason());
     }
@@ -77,10 +109,9 @@ RecordingFile::temporary(std::optional<std::uint64_t> length)
 /// Takes the room now, so that a full disk is told before an hour of transfer.
 bool RecordingFile::reserve(std::uint64_t length)
 {
-    int const error = ::posix_fallocate(descriptor_, 0, static_cast<off_t>(length));
-    if (error == ENOSPC || error == EFBIG) {
-        error_ = "no room for " + std::to_string(length) + " bytes at " + path_ + ": " +
-                 std::strerror(error);
+    bool const done = ::fallocate(descriptor_, 0, 0, static_cast<off_t>(length)) == 0;
+    if (!done && (errno == ENOSPC || errno == EFBIG)) {
+        error_ = "no room for " + std::to_string(length) + " bytes at " + path_ + ": " + reason();
         return false;
     }
     return true; // other file systems take it as it comes
@@ -102,6 +133,9 @@ Bytes RecordingFile::read(std::uint64_t offset, std::size_t size)
         read_.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
         read_at_ = offset;
         if (read_.size() < size) {
+            if (error_.empty()) {
+                error_ = path_ + " became shorter while it was read";
+            }
             return {};
         }
     }
@@ -153,7 +187,15 @@ Result<void, std::string> RecordingFile::finish(std::uint64_t length)
     if (!flush()) {
         return failure(error_);
     }
-    if (::ftruncate(descriptor_, static_cast<off_t>(length)) != 0 || ::fsync(descriptor_) != 0) {
+    if (::ftruncate(descriptor_, static_cast<off_t>(length)) != 0) {
+        return failure("cannot write " + path_ + ": " + reason());
+    }
+    return {};
+}
+
+Result<void, std::string> RecordingFile::sync() const
+{
+    if (::fsync(descriptor_) != 0) {
         return failure("cannot write " + path_ + ": " + reason());
     }
     return {};

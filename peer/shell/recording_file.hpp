@@ -19,7 +19,8 @@ public:
     /// A file to seed; the error is a sentence.
     [[nodiscard]] static Result<std::unique_ptr<RecordingFile>, std::string>
     open(std::string const& path);
-    /// A file to be filled, made or overwritten; with `length` its room on the disk is taken now.
+    /// A file to be filled, made or overwritten, unless another program fills it just now; with
+    /// `length` its room on the disk is taken at once.
     [[nodiscard]] static Result<std::unique_ptr<RecordingFile>, std::string>
     create(std::string const& path, std::optional<std::uint64_t> length);
     /// One without a name, gone with the program.
@@ -35,9 +36,11 @@ public:
     [[nodiscard]] std::uint64_t size() const { return size_; }
     /// After a write that failed: end of what reached the disk, where all was written in order.
     [[nodiscard]] std::uint64_t kept() const { return kept_; }
-    /// Writes what waits, and makes the system keep it: after that it survives a power cut. The
-    /// error is a sentence.
+    /// Writes what waits and cuts the file at `length`. The error is a sentence.
     [[nodiscard]] Result<void, std::string> finish(std::uint64_t length);
+    /// After `finish`, any thread: waits until the file survives a power cut. The error is a
+    /// sentence.
+    [[nodiscard]] Result<void, std::string> sync() const;
     /// Why `write` or `read` failed; a sentence, empty if nothing did.
     [[nodiscard]] std::string const& error() const { return error_; }
 

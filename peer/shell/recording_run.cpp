@@ -19,6 +19,8 @@ constexpr std::chrono::seconds statistics_interval{1};
 constexpr std::chrono::seconds progress_interval{5};
 constexpr std::chrono::milliseconds poll_interval{20};
 constexpr std::size_t piece_bytes = 256 * 1024;
+/// To stdout, before statistics and the end of the time have their turn.
+constexpr int pieces_per_step = 64;
 
 void say(std::string const& sentence)
 {
@@ -143,6 +145,17 @@ std::string why_nothing_came(FetchRun const& run, RecordingSession& session,
     return "none of the peers that the tracker named answered" + within;
 }
 
+/// A transfer that ended before its end.
+std::string how_much(RecordingSession::Progress const& progress, std::string const& output)
+{
+    std::string text = "ended with " + to_megabytes(progress.held);
+    if (progress.length) {
+        text += " of " + to_megabytes(*progress.length);
+    }
+    bool const is_kept = !output.empty() && output != "-" && progress.held > 0;
+    return is_kept ? text + ", which are in " + output + ".part" : text;
+}
+
 /// A session with everything around it.
 struct Fetching {
     FetchRun const& run;
@@ -211,7 +224,7 @@ void Fetching::print_joined() const
 /// What is there in order goes to stdout; true once all of it went.
 Result<bool, std::string> Fetching::pass_on(RecordingSession::Progress const& progress)
 {
-    for (;;) {
+    for (int pieces = 0; pieces < pieces_per_step; ++pieces) {
         ByteVector const piece = session->read(written, piece_bytes);
         if (piece.empty()) {
             break;
@@ -325,6 +338,10 @@ Result<void, std::string> run_fetch(FetchRun const& run)
             break;
         }
         std::this_thread::sleep_for(poll_interval);
+    }
+    auto const progress = fetching.session->progress();
+    if (outcome && !fetching.is_finished && !run.gateway) {
+        outcome = failure(how_much(progress, run.output));
     }
     fetching.gateway.reset();
     fetching.session->stop();

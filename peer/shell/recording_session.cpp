@@ -39,7 +39,17 @@ struct RecordingSession::Parts {
     /// Goes before `file`, which its engine uses to the end.
     std::unique_ptr<SwarmSession> session;
     bool is_stopped = false;
+    bool is_finished = false;
     Progress last;
+
+    /// A part file with nothing in it is of no use to anybody.
+    ~Parts()
+    {
+        if (!path.empty() && !is_finished && last.held == 0) {
+            std::error_code ignored;
+            std::filesystem::remove(path + ".part", ignored);
+        }
+    }
 };
 
 Result<void, std::string>
@@ -89,8 +99,8 @@ RecordingSession::seed(std::string const& path, Options options,
         return failure(std::move(tree.error()));
     }
     parts->link = options.link;
-    Bytes const root = (*tree)->root().bytes();
-    parts->link.swarm.assign(root.begin(), root.end());
+    integrity::Hash const root = (*tree)->root();
+    parts->link.swarm.assign(root.bytes().begin(), root.bytes().end());
     parts->link.length = size;
     if (auto const begun = parts->begin(std::move(options), *tree); !begun) {
         return failure(begun.error());
@@ -108,6 +118,10 @@ RecordingSession::fetch(std::string const& path, Options options)
     auto parts = std::make_unique<Parts>();
     parts->link = options.link;
     parts->path = path;
+    std::error_code error;
+    if (std::filesystem::is_directory(path, error)) {
+        return failure("cannot write " + path + ": it is a folder");
+    }
     auto file = path.empty() ? RecordingFile::temporary(options.link.length)
                              : RecordingFile::create(path + ".part", options.link.length);
     if (!file) {
@@ -186,11 +200,16 @@ Result<void, std::string> RecordingSession::finish()
     if (!finished || parts->path.empty()) {
         return finished;
     }
+    // A disk may take its time for that; the node goes on meanwhile.
+    if (auto const kept = parts->file->sync(); !kept) {
+        return failure(kept.error());
+    }
     std::error_code error;
     std::filesystem::rename(parts->path + ".part", parts->path, error);
     if (error) {
         return failure("cannot write " + parts->path + ": " + error.message());
     }
+    parts->is_finished = true;
     return {};
 }
 

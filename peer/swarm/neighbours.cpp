@@ -18,6 +18,8 @@ constexpr std::uint32_t rfc_tries = 2;
 constexpr Duration silence_max = std::chrono::minutes{3};
 /// In a live swarm an asked neighbour that says nothing at all for that long is gone.
 constexpr Duration unanswered_max = 3s;
+/// The seed of a recording may have many to serve.
+constexpr Duration unanswered_recording_max = 20s;
 constexpr std::uint32_t timeouts_max = 5;
 /// Before its address is proven a neighbour gets at most that many bytes per byte (§2.4).
 constexpr std::size_t amplification_max = 3;
@@ -80,6 +82,14 @@ void Swarm::send_handshake(TimePoint now, Channel& channel, bool initiator, std:
     flush(now, channel, datagrams);
 }
 
+/// What a neighbour holds, nothing yet. A recording has no window, whatever the neighbour says.
+PeerAvailability Swarm::availability_of(PeerProfile const& profile) const
+{
+    return metadata_.is_live() ? PeerAvailability{profile.discard_window_chunks}
+                               : PeerAvailability{wire::discard_window_all,
+                                                  PeerAvailability::recording_intervals_max};
+}
+
 /// Datagram 1 and nothing else.
 ByteVector Swarm::opening_datagram(Channel const& channel, Dialect dialect) const
 {
@@ -136,7 +146,7 @@ void Swarm::on_initiation(TimePoint now, Endpoint const& from, wire::Handshake c
     Channel& channel = add_channel(now, from);
     channel.peer_id = handshake.source;
     channel.profile = *profile;
-    channel.has = PeerAvailability{profile->discard_window_chunks};
+    channel.has = availability_of(*profile);
     channel.state = ChannelState::half_open;
     channel.choked_by_us = !uploads();
     figures_.wire_bytes_in += datagram.size();
@@ -167,7 +177,7 @@ void Swarm::on_handshake(TimePoint now, Channel& channel, wire::Handshake const&
     }
     channel.peer_id = handshake.source;
     channel.profile = *profile;
-    channel.has = PeerAvailability{profile->discard_window_chunks};
+    channel.has = availability_of(*profile);
     if (!channel.flow.rtt().has_sample() && channel.handshake.sends == 1) {
         channel.flow.on_round_trip(now - channel.handshake.started);
     }
@@ -378,8 +388,9 @@ void Swarm::look_after(TimePoint now, Channel& channel)
 {
     Liveness& live = channel.liveness;
     bool const silent = now - live.received > silence_max && live.sent_since_received >= 3;
-    bool const ignored = live.asked_since && now - *live.asked_since > unanswered_max &&
-                         live.sent_since_received >= 3;
+    Duration const patience = metadata_.is_live() ? unanswered_max : unanswered_recording_max;
+    bool const ignored =
+        live.asked_since && now - *live.asked_since > patience && live.sent_since_received >= 3;
     if (silent || ignored || is_passed_by(now, channel) ||
         channel.flow.timeouts_in_a_row() >= timeouts_max) {
         choice_.on_failed(now, channel.endpoint);

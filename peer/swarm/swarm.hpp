@@ -168,6 +168,7 @@ private:
     void send_handshake(TimePoint now, Channel& channel, bool initiator, std::size_t size_max);
     [[nodiscard]] ByteVector opening_datagram(Channel const& channel, Dialect dialect) const;
     void on_handshake(TimePoint now, Channel& channel, wire::Handshake const& handshake);
+    [[nodiscard]] PeerAvailability availability_of(PeerProfile const& profile) const;
     void on_message(TimePoint now, Channel& channel, wire::Message const& message);
     void on_peer_named(TimePoint now, Channel& channel, Endpoint const& peer);
     bool superfluous(TimePoint now, Endpoint const& from, ChannelId source, std::size_t size);

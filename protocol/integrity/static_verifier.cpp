@@ -247,6 +247,9 @@ Result<void, SizeError> StaticVerifier::adopt_peaks(Hasher& hasher,
         return {};
     }
     nodes_.shrink(*claimed);
+    if (highest_verified_ == claimed->last()) {
+        last_chunk_size_ = chunk_size_; // it was verified as one in the middle
+    }
     PPSP_ASSERT(learn_peaks(hasher, peaks));
     return {};
 }

@@ -336,6 +336,19 @@ TEST(PeerAvailabilityTest, made_up_holes_are_limited)
     EXPECT_EQ(taken, PeerAvailability::intervals_max);
 }
 
+TEST(PeerAvailabilityTest, at_the_limit_what_merges_with_others_is_taken)
+{
+    PeerAvailability has{wire::discard_window_all, 3};
+    for (std::uint64_t const chunk : {10U, 20U, 30U}) {
+        EXPECT_TRUE(has.add(single(ChunkId{chunk})));
+    }
+    EXPECT_FALSE(has.add(single(ChunkId{15})));
+    EXPECT_TRUE(has.add(single(ChunkId{21})));
+    EXPECT_TRUE(has.add({ChunkId{0}, ChunkId{29}}));
+    EXPECT_EQ(has.chunks().interval_count(), 1U);
+    EXPECT_TRUE(has.add(single(ChunkId{50})));
+}
+
 TEST(HashKnowledgeTest, what_is_in_flight_counts_until_it_is_doubted)
 {
     HashKnowledge hashes;

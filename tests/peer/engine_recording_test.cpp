@@ -337,5 +337,61 @@ TEST(Recording, who_claims_too_large_a_size_is_not_believed_for_long)
     EXPECT_TRUE(world.is_whole(leecher));
 }
 
+TEST(Recording, a_seed_whose_file_was_cut_says_so_once_and_stops)
+{
+    RecordingWorld world(random_content(4'000'000), {});
+    RecordingNode& seed = world.add_seed();
+    RecordingNode& leecher = world.add_leecher();
+    seed.content.bytes.resize(1'000'000);
+    world.introduce(leecher);
+    EXPECT_FALSE(world.run_until_whole(10s));
+    EXPECT_EQ(seed.node.log.count<RecordingFailed>(), 1U);
+    EXPECT_EQ(world.figures(leecher).bad_chunks, 0U);
+}
+
+TEST(Recording, a_lost_request_is_asked_again_while_others_are_served)
+{
+    RecordingWorld world(random_content(6'000'000), {});
+    NodeConfig slow;
+    slow.uplink_bps = 4'000'000;
+    RecordingNode& seed = world.add_seed(slow);
+    RecordingNode& leecher = world.add_leecher();
+    int lost = 0;
+    world.meddle = [&](Endpoint from, Endpoint, ByteVector& bytes) {
+        if (from != leecher.node.endpoint || lost > 0) {
+            return true;
+        }
+        auto const messages = messages_of(bytes, world.config());
+        bool const asks = std::any_of(messages.begin(), messages.end(), [](auto const& message) {
+            return std::holds_alternative<wire::Request>(message);
+        });
+        lost += asks && world.now() > TimePoint{3s} ? 1 : 0;
+        return lost == 0;
+    };
+    world.introduce(leecher, seed);
+    ASSERT_TRUE(world.run_until_whole(60s));
+    EXPECT_EQ(lost, 1);
+    EXPECT_TRUE(world.is_whole(leecher));
+}
+
+TEST(Recording, many_leechers_of_a_poor_seed_keep_their_conversations)
+{
+    RecordingWorld world(random_content(1'500'000), {});
+    NodeConfig poor;
+    poor.uplink_bps = 1'000'000;
+    RecordingNode& seed = world.add_seed(poor);
+    NodeConfig silent; // gives nothing itself: all depend on the seed
+    silent.uplink_bps = 0;
+    silent.pex = false;
+    for (int i = 0; i < 20; ++i) {
+        world.introduce(world.add_leecher(silent), seed);
+    }
+    world.run_for(60s);
+    EXPECT_EQ(seed.node.log.count<NeighbourClosed>(), 0U);
+    for (std::size_t i = 1; i < world.nodes.size(); ++i) {
+        EXPECT_GT(world.figures(*world.nodes[i]).content_bytes, 150'000U) << i;
+    }
+}
+
 } // namespace
 } // namespace ppsp::peer

@@ -103,13 +103,32 @@ TEST_F(SlabTableTest, at_the_end_an_idle_neighbour_helps_one_that_sends_nothing)
     have.remove(table_.chunks(5));
     table_.on_asked(start, 5, a_);
     EXPECT_EQ(table_.next(have, all_, std::nullopt), std::nullopt);
-    EXPECT_EQ(table_.next_shared(have, all_, b_, start), std::nullopt);
-    EXPECT_EQ(table_.next_shared(have, all_, b_, start + Duration{1}), 5U);
-    EXPECT_EQ(table_.next_shared(have, all_, a_, start + Duration{1}), std::nullopt);
+    EXPECT_EQ(table_.next_shared(have, all_, b_, start, SlabTable::Share::any), std::nullopt);
+    EXPECT_EQ(table_.next_shared(have, all_, b_, start + Duration{1}, SlabTable::Share::any), 5U);
+    EXPECT_EQ(table_.next_shared(have, all_, a_, start + Duration{1}, SlabTable::Share::any),
+              std::nullopt);
     table_.on_progress(start + Duration{9}, 5, a_);
-    EXPECT_EQ(table_.next_shared(have, all_, b_, start + Duration{1}), std::nullopt);
+    EXPECT_EQ(table_.next_shared(have, all_, b_, start + Duration{1}, SlabTable::Share::any),
+              std::nullopt);
     table_.on_asked(start, 5, b_);
     EXPECT_EQ(table_.on_whole(5), (std::vector{a_, b_}));
+}
+
+TEST_F(SlabTableTest, a_slab_that_makes_no_progress_is_told_and_a_player_need_not_wait_for_it)
+{
+    TimePoint const start{};
+    table_.on_asked(start, 5, a_);
+    table_.on_asked(start, 9, a_);
+    table_.on_progress(start + Duration{5}, 9, a_);
+    EXPECT_EQ(table_.stalled(a_, start + Duration{3}), std::vector<std::uint64_t>{5});
+    EXPECT_TRUE(table_.stalled(b_, start + Duration{3}).empty());
+    auto const shared = [&] {
+        return table_.next_shared(nothing_, all_, b_, start + Duration{9},
+                                  SlabTable::Share::urgent);
+    };
+    EXPECT_EQ(shared(), std::nullopt) << "nobody plays";
+    table_.play_from(ChunkId{6 * slab});
+    EXPECT_EQ(shared(), 9U);
 }
 
 TEST_F(SlabTableTest, who_is_gone_is_asked_for_nothing)
@@ -163,11 +182,25 @@ TEST(RangeQueue, PP_3_8_a_what_was_cancelled_is_not_sent)
     EXPECT_TRUE(queue.want_again(ChunkId{5})) << "asked for again";
 }
 
+TEST(RangeQueue, cancels_that_cut_it_into_pieces_make_no_more_of_them_than_may_be)
+{
+    RangeQueue queue;
+    queue.want(chunks(0, 100'000));
+    for (std::uint64_t i = 1; i < 100'000; i += 2) {
+        queue.cancel(chunks(i, i));
+    }
+    std::size_t count = 0;
+    while (queue.pop()) {
+        ++count;
+    }
+    EXPECT_LE(count, RangeQueue::intervals_max + 1);
+}
+
 TEST(RangeQueue, holds_so_many_intervals_and_no_more)
 {
     RangeQueue queue;
     for (std::uint64_t i = 0; i < RangeQueue::intervals_max + 10; ++i) {
-        queue.want(chunks(3 * i, 3 * i));
+        EXPECT_EQ(queue.want(chunks(3 * i, 3 * i)), i < RangeQueue::intervals_max);
     }
     std::size_t count = 0;
     while (queue.pop()) {

@@ -314,6 +314,16 @@ TEST(StaticVerifier, a_claim_of_too_many_chunks_is_corrected)
     }
 }
 
+TEST(StaticVerifier, the_last_chunk_may_come_while_too_many_are_claimed)
+{
+    Source const source(5 * chunk_size);
+    auto receiver = source.receiver_with_peaks(std::vector{source.node(7)}); // eight
+    EXPECT_EQ(source.deliver(receiver, 4, source.uncles(4, Top::root)), Verdict::verified);
+    EXPECT_FALSE(receiver.content_length().has_value());
+    ASSERT_TRUE(receiver.adopt_peaks(*source.hasher, source.peaks_and_uncles(4)));
+    EXPECT_EQ(receiver.content_length(), source.content.size());
+}
+
 TEST(StaticVerifier, adopting_what_is_no_claim)
 {
     Source const source(7162);

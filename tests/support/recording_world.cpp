@@ -25,8 +25,8 @@ RecordingWorld::RecordingWorld(ByteVector content, Options const& given, std::ui
     auto const hasher = integrity::make_hasher(options.hash_function);
     auto tree = integrity::MerkleTree::from_content(*hasher, options.chunk_size, content_);
     tree_ = std::make_shared<integrity::MerkleTree const>(*std::move(tree));
-    Bytes const root = tree_->root().bytes();
-    config_.id.assign(root.begin(), root.end());
+    integrity::Hash const root = tree_->root();
+    config_.id.assign(root.bytes().begin(), root.bytes().end());
     config_.hash_function = options.hash_function;
     config_.addressing = options.addressing;
     config_.chunk_size = options.chunk_size;
