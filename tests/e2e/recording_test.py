@@ -149,7 +149,8 @@ class RecordingTest(unittest.TestCase):
                     swarm.leech(name, address, "--output", disk / name)
                     self.assertEqual(swarm.wait(name, 30), 1)
                     self.assertIn("No space left on device", swarm.error(name))
-                    (disk / f"{name}.part").unlink()
+                self.assertFalse((disk / "early.part").exists())
+                (disk / "late.part").unlink()
                 # A broadcast goes on without its recording, and what was recorded is whole.
                 swarm.broadcast(swarm.tracker(), "--input", "testsrc:", "--record", disk / "rec", "--seconds", "15", "--video-kbps", "4000",
                                 "--encode")
