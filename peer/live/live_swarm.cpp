@@ -89,8 +89,33 @@ void LiveSwarm::tend(TimePoint now, Channel& channel)
     }
 }
 
+/// After an outage of our own the others may have given us up, and drop what we send without a
+/// word: the conversation looks open from here for three minutes (RFC 7574 §3.12). A stream that
+/// pauses looks the same, so that it is tried less and less often.
+void LiveSwarm::revive(TimePoint now)
+{
+    bool const starves = !is_source() && playout_.begun() && now - fed_at_ > revival_wait_min;
+    if (!starves) {
+        revival_wait_ = revival_wait_min;
+        next_revival_ = now;
+        return;
+    }
+    if (now < next_revival_) {
+        return;
+    }
+    next_revival_ = now + revival_wait_;
+    revival_wait_ = std::min(revival_wait_ * 2, revival_wait_max);
+    for (std::size_t i = 0; i < channels_.size(); ++i) {
+        Channel& channel = *channels_[i];
+        if (channel.is_open() && now - channel.liveness.received > revival_wait_min) {
+            close(now, channel, "silent", true);
+        }
+    }
+}
+
 void LiveSwarm::tend_all(TimePoint now)
 {
+    revive(now);
     relieve(now);
     update_budget(now);
     probe_jump(now);

@@ -39,6 +39,7 @@ private:
     void on_closed(TimePoint now, Channel& channel) override;
     void tend(TimePoint now, Channel& channel) override;
     void tend_all(TimePoint now) override;
+    void revive(TimePoint now);
     [[nodiscard]] bool is_passed_by(TimePoint now, Channel const& channel) const override;
     void build_control(Channel& channel, std::vector<ByteVector>& out) override;
     [[nodiscard]] std::uint32_t window_units() const;
@@ -152,6 +153,12 @@ private:
     integrity::Signer* signer_;
     TimePoint joined_;
     TimePoint next_rewiring_{};
+    TimePoint next_revival_{};
+    Duration revival_wait_ = revival_wait_min;
+    /// Nobody brought anything for that long: whoever was silent meanwhile is called again, and
+    /// after twice the time once more, up to a minute.
+    static constexpr Duration revival_wait_min = std::chrono::seconds{6};
+    static constexpr Duration revival_wait_max = std::chrono::seconds{60};
 
     // content
     std::optional<LiveStore> store_;
