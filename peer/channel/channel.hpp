@@ -64,7 +64,6 @@ struct Misbehaviour {
     std::uint32_t bad_chunks = 0;
     std::uint32_t bad_signatures = 0;
     std::uint32_t bad_datagrams = 0;
-    std::uint32_t early_haves = 0; ///< of units that cannot exist yet
 };
 
 /// One conversation with one neighbour about one swarm. The parts know their rules; the swarm that

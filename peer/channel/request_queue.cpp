@@ -1,5 +1,9 @@
 #include "peer/channel/request_queue.hpp"
 
+#include "protocol/base/assert.hpp"
+
+#include <algorithm>
+
 namespace ppsp::peer {
 
 std::vector<ChunkRange> RequestQueue::want(ChunkRange chunks)
@@ -15,41 +19,61 @@ std::vector<ChunkRange> RequestQueue::want(ChunkRange chunks)
 void RequestQueue::clear()
 {
     wanted_.clear();
-    push_.clear();
-    pull_.clear();
+    for (auto& queue : ready_) {
+        queue.clear();
+    }
+}
+
+bool RequestQueue::has_ready() const
+{
+    return std::any_of(ready_.begin(), ready_.end(),
+                       [](auto const& queue) { return !queue.empty(); });
+}
+
+std::deque<RequestQueue::Ready>& RequestQueue::queue(Urgency urgency)
+{
+    return ready_[static_cast<std::size_t>(urgency)];
+}
+
+Duration RequestQueue::age_max(Urgency urgency)
+{
+    switch (urgency) {
+    case Urgency::first_copy:
+        return first_copy_age_max;
+    case Urgency::push:
+        return push_age_max;
+    case Urgency::pull:
+        return pull_age_max;
+    }
+    PPSP_ASSERT(false);
 }
 
 void RequestQueue::make_ready(Ready const& ready, Urgency urgency)
 {
-    auto& queue = urgency == Urgency::push ? push_ : pull_;
-    if (queue.size() < ready_max) {
-        queue.push_back(ready);
+    if (auto& waiting = queue(urgency); waiting.size() < ready_max) {
+        waiting.push_back(ready);
     }
 }
 
 void RequestQueue::make_ready_again(TimePoint now, ChunkId chunk, Urgency urgency)
 {
     wanted_.add(single(chunk));
-    if (urgency == Urgency::push) {
-        push_.push_front({chunk, TimePoint{}, 0});
-    } else {
-        pull_.push_front({chunk, now, 0});
-    }
+    TimePoint const since = urgency == Urgency::pull ? now : TimePoint{};
+    queue(urgency).push_front({chunk, since, 0});
 }
 
 std::optional<RequestQueue::Ready> RequestQueue::next(TimePoint now, Urgency urgency)
 {
-    auto& queue = urgency == Urgency::push ? push_ : pull_;
-    while (!queue.empty()) {
-        Ready const& head = queue.front();
-        Duration const age_max = urgency == Urgency::pull ? pull_age_max : push_age_max;
-        bool const stale = head.since != TimePoint{} && now - head.since > age_max;
+    auto& waiting = queue(urgency);
+    while (!waiting.empty()) {
+        Ready const& head = waiting.front();
+        bool const stale = head.since != TimePoint{} && now - head.since > age_max(urgency);
         if (stale) {
             wanted_.remove(single(head.chunk));
         } else if (wanted_.contains(head.chunk)) {
             return head;
         }
-        queue.pop_front();
+        waiting.pop_front();
     }
     return std::nullopt;
 }

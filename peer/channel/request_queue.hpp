@@ -3,6 +3,7 @@
 #include "protocol/base/range_set.hpp"
 #include "protocol/base/time.hpp"
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -23,8 +24,13 @@ public:
 
     /// A push that waited longer than that: whoever wants it has asked somebody else.
     static constexpr Duration push_age_max = std::chrono::milliseconds{600};
+    /// Nobody else can be asked for a first copy, but a neighbour whose own way is too narrow must
+    /// not fall further and further behind: a little more than the latency that viewers begin with.
+    static constexpr Duration first_copy_age_max = std::chrono::milliseconds{900};
 
-    enum class Urgency : std::uint8_t { push, pull };
+    /// `first_copy` is what nobody has but its source.
+    enum class Urgency : std::uint8_t { first_copy, push, pull };
+    static constexpr std::size_t urgencies = 3;
 
     /// The parts that were not wanted before; nothing if the limit was reached and the request
     /// dropped.
@@ -53,12 +59,14 @@ public:
     /// The next chunk to send of this urgency that is still wanted; stays until `sent`.
     [[nodiscard]] std::optional<Ready> next(TimePoint now, Urgency urgency);
     void sent(ChunkId chunk);
-    [[nodiscard]] bool has_ready() const { return !push_.empty() || !pull_.empty(); }
+    [[nodiscard]] bool has_ready() const;
 
 private:
+    [[nodiscard]] static Duration age_max(Urgency urgency);
+    [[nodiscard]] std::deque<Ready>& queue(Urgency urgency);
+
     RangeSet wanted_;
-    std::deque<Ready> push_;
-    std::deque<Ready> pull_;
+    std::array<std::deque<Ready>, urgencies> ready_;
 };
 
 } // namespace ppsp::peer

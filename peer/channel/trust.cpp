@@ -58,6 +58,28 @@ void Trust::unproven(UnitIndex unit)
     }
 }
 
+void Trust::announced_early(TimePoint now, UnitIndex unit)
+{
+    if (!early_) {
+        early_ = Asked{unit, now};
+    }
+}
+
+/// Units are made one after the other: one before it that was made too late for it is proof. That
+/// the munro itself came late is wanted as well, for a source's clock may have been set forward.
+void Trust::settle(TimePoint now, UnitIndex unit, TimePoint made)
+{
+    if (!early_) {
+        return;
+    }
+    if (unit <= early_->unit && std::min(now, made) > early_->at + early_max) {
+        invented_ += 1;
+        early_.reset();
+    } else if (unit >= early_->unit) {
+        early_.reset();
+    }
+}
+
 /// After a doubtful time one more failure is enough for the next.
 void Trust::note_broken(TimePoint now)
 {

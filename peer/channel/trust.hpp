@@ -12,7 +12,7 @@ namespace ppsp::peer {
 /// What a neighbour's word was worth so far. What it announced may not come when it is asked for:
 /// that happens to the honest, too, when much is asked of them, so it only makes a neighbour
 /// doubtful for a while. Chunks that no munro proves come from the honest only when a datagram got
-/// lost; several in a row make a liar.
+/// lost; several in a row make a liar, and so do units announced before they were made.
 class Trust {
 public:
     /// Units asked for that are remembered; the oldest gives way.
@@ -30,6 +30,11 @@ public:
     static constexpr std::uint32_t doublings_max = 5;
     /// Units in a row without a munro that make a liar; a good munro halves their count.
     static constexpr std::uint32_t unproven_max = 6;
+    /// A neighbour may be that much nearer to the source than the shortest way on which units came
+    /// to us lately; what it announces earlier than this does not exist.
+    static constexpr Duration early_max = std::chrono::seconds{1};
+    /// Announcements of what did not exist that make a liar.
+    static constexpr std::uint32_t invented_max = 3;
 
     /// A unit that it announced was asked of it.
     void asked(TimePoint now, UnitIndex unit);
@@ -43,10 +48,18 @@ public:
     void unproven(UnitIndex unit);
     /// The first good munro of a unit came from it.
     void proved() { unproven_ /= 2; }
+    /// It announced a unit that is early for the pace of the stream. A stream may become faster:
+    /// only the signing times tell whether the unit existed.
+    void announced_early(TimePoint now, UnitIndex unit);
+    /// A munro of the unit came, which was made at `made` as we would see it on the shortest way.
+    void settle(TimePoint now, UnitIndex unit, TimePoint made);
 
     /// Others are to be asked first.
     [[nodiscard]] bool is_doubtful(TimePoint now) const { return now < doubted_until_; }
-    [[nodiscard]] bool is_liar() const { return unproven_ >= unproven_max; }
+    [[nodiscard]] bool is_liar() const
+    {
+        return unproven_ >= unproven_max || invented_ >= invented_max;
+    }
 
 private:
     struct Asked {
@@ -55,7 +68,9 @@ private:
     };
     void note_broken(TimePoint now);
 
-    std::vector<Asked> asked_; ///< oldest first
+    std::vector<Asked> asked_;   ///< oldest first
+    std::optional<Asked> early_; ///< announced early, and when; one at a time
+    std::uint32_t invented_ = 0;
     TimePoint kept_at_{};
     std::uint32_t broken_ = 0;
     std::uint32_t unproven_ = 0;

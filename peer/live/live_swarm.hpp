@@ -123,6 +123,7 @@ private:
         std::vector<PeerKey> children;
     };
     Spreading& spreading_of(TimePoint now, UnitIndex unit);
+    [[nodiscard]] RequestQueue::Urgency urgency_of(std::uint32_t order) const;
     void add_child(TimePoint now, Spreading& spreading, Channel& channel);
     bool adopt(TimePoint now, Spreading& spreading, Channel& channel);
     void offer_chunk(TimePoint now, ChunkId chunk);

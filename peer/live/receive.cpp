@@ -12,14 +12,9 @@ namespace {
 constexpr std::uint32_t signature_checks_per_second_max = 200;
 /// A HAVE may run ahead of the newest proven unit by that much before it is doubted.
 constexpr UnitIndex believable_ahead = 64;
-/// A neighbour may be that much nearer to the source than the shortest way on which units came to
-/// us lately; what it announces earlier than this cannot exist.
-constexpr Duration early_max = 1s;
 /// Without another sign a unit is believed to exist that early at most: whoever names units before
 /// others do moves what everybody asks for.
 constexpr Duration sign_early_max = 300ms;
-/// A stream whose newest unit is not older than that has no gap to jump over.
-constexpr Duration stream_runs = 500ms;
 
 } // namespace
 
@@ -75,10 +70,12 @@ void LiveSwarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
     UnitGrid const& grid = store_->grid();
     UnitIndex const last = grid.unit_of(chunks.last);
     auto const newest = store_->newest();
-    if (newest && (last > *newest + believable_ahead || !may_exist(now, last, early_max))) {
+    bool const is_early = !may_exist(now, last, Trust::early_max);
+    if (newest && (last > *newest + believable_ahead || is_early)) {
         jump_ = Jump{key_of(channel), last};
-        bool const cannot_be = !may_exist(now, last, early_max);
-        channel.marks.early_haves += cannot_be && now - newest_changed_ < stream_runs ? 1 : 0;
+        if (is_early) {
+            channel.trust.announced_early(now, last);
+        }
         return;
     }
     std::vector<ChunkRange> const fresh = channel.has.chunks().missing(chunks);
@@ -184,6 +181,11 @@ void LiveSwarm::accept_munro(TimePoint now, Channel& channel, wire::SignedIntegr
     signs_.note(now, unit);
     if (!newest_before || unit > *newest_before) {
         newest_changed_ = now;
+    }
+    TimePoint const made = clock_.local_time(from_ntp(munro.signed_at, utc(now)));
+    for (auto const& other : channels_) {
+        other->trust.settle(now, unit, made);
+        judge(now, *other);
     }
     channel.needs_munro = false;
     fetch_wanted_ = fetch_wanted_ || !playout_.begun();

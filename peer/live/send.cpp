@@ -133,8 +133,9 @@ DatagramBuilder LiveSwarm::builder() const
 void LiveSwarm::send_data(TimePoint now)
 {
     data_waits_ = false;
-    for (auto const urgency : {RequestQueue::Urgency::push, RequestQueue::Urgency::pull}) {
-        if (urgency == RequestQueue::Urgency::pull && now < pulls_pause_until_) {
+    using enum RequestQueue::Urgency;
+    for (auto const urgency : {first_copy, push, pull}) {
+        if (urgency == pull && now < pulls_pause_until_) {
             return;
         }
         for (;;) {
@@ -149,7 +150,7 @@ void LiveSwarm::send_data(TimePoint now)
             if (next.channel == nullptr) {
                 break;
             }
-            if (next.ready != TimePoint{} && urgency == RequestQueue::Urgency::push &&
+            if (next.ready != TimePoint{} && urgency != pull &&
                 now - next.ready > std::max<Duration>(push_late, unit_time() * push_late_units)) {
                 pulls_pause_until_ = now + pulls_pause;
             }
@@ -226,8 +227,8 @@ void LiveSwarm::send_chunk(TimePoint now, Channel& channel, ChunkId chunk)
 void LiveSwarm::send_again(TimePoint now, Channel& channel, ChunkId chunk)
 {
     bool const pushed = channel.pushing.contains(chunk);
-    channel.requests.make_ready_again(
-        now, chunk, pushed ? RequestQueue::Urgency::push : RequestQueue::Urgency::pull);
+    channel.requests.make_ready_again(now, chunk,
+                                      pushed ? urgency_of(0) : RequestQueue::Urgency::pull);
 }
 
 void LiveSwarm::on_lost(TimePoint now, Channel& channel, ChunkId chunk)

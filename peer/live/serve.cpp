@@ -258,6 +258,14 @@ bool LiveSwarm::adopt(TimePoint now, Spreading& spreading, Channel& channel)
     return true;
 }
 
+/// What the children of a unit get, the first one before the others. Without the first copy from
+/// its source a unit reaches nobody; who misses another one finds it at a neighbour.
+RequestQueue::Urgency LiveSwarm::urgency_of(std::uint32_t order) const
+{
+    return is_source() && order == 0 ? RequestQueue::Urgency::first_copy
+                                     : RequestQueue::Urgency::push;
+}
+
 void LiveSwarm::add_child(TimePoint now, Spreading& spreading, Channel& channel)
 {
     ChunkRange const whole = store_->grid().chunks(spreading.unit);
@@ -266,8 +274,7 @@ void LiveSwarm::add_child(TimePoint now, Spreading& spreading, Channel& channel)
     channel.pushing.add(whole);
     for (ChunkId chunk = whole.first; chunk <= whole.last; chunk = chunk + 1) {
         if (store_->has(chunk) && channel.requests.wants(chunk)) {
-            channel.requests.make_ready({chunk, spreading.began, order, now},
-                                        RequestQueue::Urgency::push);
+            channel.requests.make_ready({chunk, spreading.began, order, now}, urgency_of(order));
         }
     }
     note_sending(channel);
@@ -286,8 +293,7 @@ void LiveSwarm::offer_chunk(TimePoint now, ChunkId chunk)
     for (std::uint32_t order = 0; order < at->children.size(); ++order) {
         Channel* const channel = channel_of(at->children[order]);
         if (channel != nullptr && channel->requests.wants(chunk)) {
-            channel->requests.make_ready({chunk, at->began, order, now},
-                                         RequestQueue::Urgency::push);
+            channel->requests.make_ready({chunk, at->began, order, now}, urgency_of(order));
             note_sending(*channel);
         }
     }

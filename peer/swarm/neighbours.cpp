@@ -26,7 +26,6 @@ constexpr std::size_t amplification_max = 3;
 constexpr std::uint32_t bad_chunks_max = 3;
 constexpr std::uint32_t bad_signatures_max = 3;
 constexpr std::uint32_t bad_datagrams_max = 10;
-constexpr std::uint32_t early_haves_max = 10;
 constexpr Duration housekeeping_gap = 250ms;
 /// Intervals of what is held that a new neighbour is told of at once.
 constexpr std::size_t haves_max = 16;
@@ -329,7 +328,7 @@ void Swarm::judge(TimePoint now, Channel& channel)
         punish(now, channel, BanReason::bad_chunks);
     } else if (marks.bad_signatures >= bad_signatures_max) {
         punish(now, channel, BanReason::bad_signatures);
-    } else if (marks.bad_datagrams >= bad_datagrams_max || marks.early_haves >= early_haves_max) {
+    } else if (marks.bad_datagrams >= bad_datagrams_max) {
         punish(now, channel, BanReason::bad_messages);
     } else if (channel.trust.is_liar() && !channel.profile.is_source()) {
         // A source whose clock was set back proves nothing for a while.

@@ -101,7 +101,7 @@ TEST_F(LiarsTest, who_announces_units_that_cannot_exist_moves_nobody_s_edge_and_
     };
     swarm_.run_for(20s);
     expect_all_play();
-    EXPECT_EQ(bans(peer::BanReason::bad_messages), victims_.size());
+    EXPECT_EQ(bans(peer::BanReason::broken_word), victims_.size());
 }
 
 TEST_F(LiarsTest, who_sends_chunks_without_their_munro_is_banned)

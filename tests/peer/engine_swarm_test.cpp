@@ -528,47 +528,5 @@ TEST(Swarm, the_same_seed_gives_the_same_run)
     EXPECT_NE(run(77), run(78));
 }
 
-TEST(Outage, a_viewer_whose_network_was_away_plays_again_soon_after)
-{
-    for (int const viewers : {1, 3}) {
-        VirtualSwarm swarm(1);
-        swarm.add_source({});
-        for (int i = 0; i < viewers; ++i) {
-            swarm.introduce(swarm.add_viewer(std::nullopt));
-        }
-        swarm.run_for(10s);
-        VirtualNode& viewer = *swarm.nodes().back();
-        bool is_away = true;
-        swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector&) {
-            return !is_away || (from != viewer.endpoint && to != viewer.endpoint);
-        };
-        swarm.run_for(20s); // the others give it up meanwhile
-        is_away = false;
-        swarm.run_for(15s);
-        std::size_t const then = viewer.output.size();
-        swarm.run_for(5s);
-        EXPECT_GT(viewer.output.size(), then + 1'000'000) << viewers << " viewers";
-        EXPECT_GT(swarm.figures(viewer).skipped_units, 300U);
-        EXPECT_LT(swarm.figures(viewer).latency_p95, 6s);
-    }
-}
-
-TEST(Outage, a_stream_that_pauses_is_not_called_all_the_time)
-{
-    VirtualSwarm swarm(1);
-    swarm.add_source({});
-    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
-    swarm.introduce(viewer);
-    swarm.run_for(10s);
-    swarm.pause_source();
-    swarm.run_for(600s);
-    EXPECT_LE(viewer.log.count<peer::NeighbourClosed>(), 14U);
-    EXPECT_EQ(swarm.figures(viewer).neighbours, 1U);
-    swarm.resume_source();
-    std::size_t const then = viewer.output.size();
-    swarm.run_for(15s);
-    EXPECT_GT(viewer.output.size(), then + 1'000'000);
-}
-
 } // namespace
 } // namespace ppsp::test

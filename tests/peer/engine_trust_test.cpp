@@ -139,5 +139,37 @@ TEST(TrustTest, who_loses_a_munro_in_two_is_none)
     }
 }
 
+TEST(TrustTest, who_announces_what_does_not_exist_yet_is_a_liar)
+{
+    Trust trust;
+    for (std::uint32_t i = 1; i <= Trust::invented_max; ++i) {
+        EXPECT_FALSE(trust.is_liar());
+        Duration const now = 10s * std::int64_t{i};
+        trust.announced_early(at(now), 100 * i);
+        trust.announced_early(at(now), 100 * i + 50); // one at a time
+        trust.settle(at(now + Trust::early_max), 100 * i - 5, at(now + Trust::early_max));
+        // A unit before it is made a second later: it cannot have existed.
+        Duration const later = now + Trust::early_max + 1us;
+        trust.settle(at(later), 100 * i - 4, at(later));
+        trust.settle(at(later), 100 * i - 4, at(later));
+    }
+    EXPECT_TRUE(trust.is_liar());
+}
+
+TEST(TrustTest, who_tells_of_a_stream_that_became_faster_is_none)
+{
+    Trust trust;
+    for (UnitIndex unit = 0; unit < 10; ++unit) {
+        Duration const now = 10s * static_cast<std::int64_t>(unit + 1);
+        trust.announced_early(at(now), unit);
+        trust.settle(at(now + 3s), unit, at(now - 50ms)); // it only came here late
+        trust.announced_early(at(now), unit);
+        trust.settle(at(now + 100ms), unit, at(now + 5s)); // the source's clock was set forward
+        trust.announced_early(at(now), unit);
+        trust.settle(at(now + 5s), unit + 1, at(now + 5s)); // its own munro did not come
+    }
+    EXPECT_FALSE(trust.is_liar());
+}
+
 } // namespace
 } // namespace ppsp::peer

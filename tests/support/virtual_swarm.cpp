@@ -250,7 +250,7 @@ void VirtualSwarm::cut_unit()
     source_->engine.handle(now_, peer::UnitCut{id_, unit, random_access});
     drain(*source_);
     storage.on_unit(now_, utc_at_zero + now_.time_since_epoch().count(), unit, random_access);
-    next_unit_ += source_options_.unit_duration;
+    next_unit_ += std::chrono::duration_cast<Duration>(source_options_.unit_duration / pace);
 }
 
 VirtualNode* VirtualSwarm::find(Endpoint const& endpoint)

@@ -112,6 +112,7 @@ public:
     [[nodiscard]] std::vector<std::unique_ptr<VirtualNode>>& nodes() { return nodes_; }
 
     LinkFaults faults;
+    double pace = 1; ///< of the stream: units come so many times as fast
     VirtualStorage storage;
     /// May change a datagram on its way, or drop it by returning false.
     std::function<bool(Endpoint from, Endpoint to, ByteVector& bytes)> meddle;
