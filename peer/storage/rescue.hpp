@@ -207,6 +207,7 @@ private:
     [[nodiscard]] bool is_head_of(decade::ObjectHead const& head, MappedObject const& object) const;
     void give_back(UnitIndex unit);
     void fail(TimePoint now, std::size_t server, TimePoint asked);
+    void call_others(TimePoint now, std::size_t gone);
     void lie(TimePoint now, Fetch const& fetch);
     void retry(TimePoint at, Fetch const& fetch);
     [[nodiscard]] Fetch fetch_of(Part const& part) const;

@@ -386,6 +386,7 @@ void Rescue::read_index_again(TimePoint now, Fetch const& fetch)
 void Rescue::on_wrong(TimePoint now, UnitIndex unit, std::size_t server, TimePoint asked)
 {
     health_[server].on_lie(now, asked);
+    call_others(now, server);
     attempts_[unit].again = now;
     give_back(unit);
 }
@@ -407,12 +408,31 @@ void Rescue::give_back(UnitIndex unit)
 
 void Rescue::fail(TimePoint now, std::size_t server, TimePoint asked)
 {
+    bool const worked = !health_[server].on_probation();
     health_[server].on_failure(now, asked, has_neighbours_ || others_work(now, server));
+    if (worked) {
+        call_others(now, server);
+    }
+}
+
+/// A source pushes to one cache, and to the next one when that fails: the others may hold now what
+/// they did not when they were left alone.
+void Rescue::call_others(TimePoint now, std::size_t gone)
+{
+    if (others_work(now, gone)) {
+        return;
+    }
+    for (std::size_t i = 0; i < health_.size(); ++i) {
+        if (i != gone) {
+            health_[i].on_needed(now);
+        }
+    }
 }
 
 void Rescue::lie(TimePoint now, Fetch const& fetch)
 {
     health_[fetch.server].on_lie(now, fetch.began);
+    call_others(now, fetch.server);
     retry(now, fetch);
 }
 

@@ -2,6 +2,7 @@
 
 #include "protocol/base/time.hpp"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace ppsp::peer {
@@ -37,14 +38,19 @@ public:
         is_reliable_ = true;
     }
 
-    [[nodiscard]] bool usable(TimePoint now) const { return now >= paused_until_; }
+    /// Nobody else works any more: what it failed in is tried again at once, lies stay lies.
+    void on_needed(TimePoint now) { failed_until_ = std::min(failed_until_, now); }
+
+    [[nodiscard]] bool usable(TimePoint now) const
+    {
+        return now >= failed_until_ && now >= lied_until_;
+    }
     /// It failed and has not given anything since: nothing that matters is asked of it if there is
     /// another one.
     [[nodiscard]] bool on_probation() const { return on_probation_; }
     /// It has given units since it failed, if ever it did.
     [[nodiscard]] bool is_reliable() const { return is_reliable_; }
     [[nodiscard]] bool measured() const { return measured_; }
-    [[nodiscard]] TimePoint paused_until() const { return paused_until_; }
     /// When `bytes` are usually here, from asking.
     [[nodiscard]] Duration expected(std::size_t bytes) const;
     /// The time that nearly all answers keep: the mean, and four mean deviations (as RFC 6298 §2).
@@ -55,7 +61,7 @@ public:
 
 private:
     bool measured_ = false;
-    /// Of a short answer; before any was measured, that of a server on the same continent.
+    /// Of a short answer; before there was any answer, that of a server on the same continent.
     Duration latency_ = std::chrono::milliseconds{100};
     Duration deviation_ = std::chrono::milliseconds{25};
     double bytes_per_second_ = 1e6;
@@ -65,7 +71,8 @@ private:
     TimePoint lied_at_{};
     bool on_probation_ = false;
     bool is_reliable_ = true;
-    TimePoint paused_until_{};
+    TimePoint failed_until_{};
+    TimePoint lied_until_{};
 };
 
 } // namespace ppsp::peer

@@ -272,6 +272,38 @@ TEST_F(RescueTest, ADeadServerIsLeftForTheNextOne)
     EXPECT_LE(dead.requests, 20U);
 }
 
+TEST_F(RescueTest, WhoHadNothingIsAskedAtOnceWhenTheOnlyServerThatWorkedIsGone)
+{
+    // A source pushes to one cache; when that dies, the next one takes its place.
+    auto& used = add_server(StorageTier::cache);
+    auto& spare = add_server(StorageTier::cache);
+    auto const without_channel = [](FetchWanted const&, test::Answer& answer) {
+        answer = {404, {}};
+    };
+    spare.meddle = without_channel;
+    start_source();
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt, 0, without_peers());
+    swarm.run_for(60s);
+    EXPECT_LE(spare.requests, 20U) << "it has nothing";
+    for (int turn = 0; turn < 5; ++turn) {
+        bool const first = turn % 2 == 0;
+        VirtualStorage::Server& gone = first ? used : spare;
+        VirtualStorage::Server& there = first ? spare : used;
+        gone.meddle = without_channel;
+        gone.alive = false;
+        there.alive = true;
+        there.meddle = nullptr;
+        swarm.run_for(60s + turn * 1700ms);
+    }
+    // That it says nothing at all is noticed after 0.4 s, and the spare has to be asked twice.
+    auto const figures = swarm.figures(viewer);
+    EXPECT_TRUE(swarm.output_is_exact(viewer));
+    EXPECT_EQ(viewer.discontinuities, 0U);
+    EXPECT_LE(figures.stall_time, 5 * 150ms) << figures.last_stall_cause;
+    EXPECT_GE(figures.continuity(), 0.999);
+    EXPECT_LE(figures.latency_p95, 1500ms);
+}
+
 TEST_F(RescueTest, ServersWithoutRangesDoAsWell)
 {
     auto& cache = add_server(StorageTier::cache);

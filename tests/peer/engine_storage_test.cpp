@@ -175,6 +175,37 @@ TEST(StorageHealth, LearnsDistanceAndRate)
     EXPECT_LE(health.safe(100), 60ms);
 }
 
+TEST(StorageHealth, TheFirstAnswerEndsGuessing)
+{
+    StorageHealth health;
+    EXPECT_FALSE(health.measured());
+    health.on_answer(30ms, 20'000);
+    EXPECT_TRUE(health.measured());
+    EXPECT_LE(health.safe(100), 65ms);
+    // Nor is it known any more after waiting in vain, however long that was.
+    health.on_timeout(3s);
+    EXPECT_FALSE(health.measured());
+    EXPECT_GE(health.expected(100), 3s);
+    health.on_answer(30ms, 20'000);
+    EXPECT_TRUE(health.measured());
+    EXPECT_LE(health.safe(100), 65ms);
+}
+
+TEST(StorageHealth, WhoIsNeededIsTriedAtOnceUnlessItLied)
+{
+    StorageHealth health;
+    for (int i = 0; i < 20; ++i) {
+        health.on_failure(at(10s), at(10s));
+    }
+    EXPECT_FALSE(health.usable(at(12s)));
+    health.on_needed(at(12s));
+    EXPECT_TRUE(health.usable(at(12s)));
+    EXPECT_TRUE(health.on_probation());
+    health.on_lie(at(13s), at(13s));
+    health.on_needed(at(14s));
+    EXPECT_FALSE(health.usable(at(72s)));
+}
+
 TEST(StorageHealth, PausesLongerWithEveryFailureAndIsProvenByASuccess)
 {
     StorageHealth health;

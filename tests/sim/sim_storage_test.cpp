@@ -68,9 +68,15 @@ TEST(SimStorage, a_cache_that_is_too_slow_harms_nobody)
     scenario.measure_from = 15;
     scenario.seconds = 35;
     scenario.settle = 3;
-    RunResult const result = run(scenario);
-    EXPECT_GT(result.continuity, 0.99);
-    EXPECT_LT(result.stalls_per_viewer_minute, 2);
+    // Twelve viewers are few: one late unit of one of them is a stall more per four minutes.
+    double stalls = 0;
+    for (std::uint64_t const seed : {1U, 2U, 3U, 4U}) {
+        scenario.seed = seed;
+        RunResult const result = run(scenario);
+        EXPECT_GT(result.continuity, 0.99) << seed;
+        stalls += result.stalls_per_viewer_minute / 4;
+    }
+    EXPECT_LT(stalls, 2);
 }
 
 TEST(SimStorage, the_same_seed_gives_the_same_run)
