@@ -22,6 +22,9 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr auto expires_s = "90";
 constexpr std::chrono::milliseconds request_timeout{4000};
 constexpr std::chrono::seconds retry_pause{2};
+/// Objects that go to a server that takes another one's place: two seconds, as far as viewers with
+/// storage behind their peers are behind live at most.
+constexpr std::size_t recent_max = 4;
 
 UnixMicros unix_now()
 {
@@ -90,8 +93,14 @@ public:
             }
             auto const issue = self->waiting_.front();
             self->waiting_.pop_front();
-            auto const problem = co_await self->publish(issue);
+            auto problem = co_await self->publish(issue);
             self->tell(problem);
+            // Another server may take what this one did not.
+            for (std::size_t i = 1; i < self->servers_.size() && !problem.empty(); ++i) {
+                self->use_next_server();
+                problem = co_await self->publish(issue);
+                self->tell(problem);
+            }
             if (!problem.empty() && !self->is_finishing_) {
                 self->use_next_server();
                 net::steady_timer pause(self->context_, retry_pause);
@@ -126,6 +135,7 @@ private:
 
     void use_next_server()
     {
+        lacks_recent_ = servers_.size() > 1;
         std::rotate(servers_.begin(), servers_.begin() + 1, servers_.end());
         client_ = std::make_unique<net::HttpClient>(context_.get_executor(), servers_.front(),
                                                     client_options());
@@ -134,9 +144,15 @@ private:
     /// Empty if all went well, else a sentence.
     net::awaitable<std::string> publish(IssuePtr issue)
     {
+        std::string problem;
+        if (lacks_recent_) {
+            problem = co_await take_over();
+        }
         auto const& object = issue->object;
         std::string const bytes(object.bytes.begin(), object.bytes.end());
-        auto problem = co_await put(object.entry.name.path(), bytes);
+        if (problem.empty()) {
+            problem = co_await put(object.entry.name.path(), bytes);
+        }
         if (problem.empty() && !is_cache_) { // a cache knows the chunks of what it verified
             problem = co_await put(decade::alias_path(swarm_id_, object.entry.chunks), bytes);
         }
@@ -146,7 +162,28 @@ private:
         if (problem.empty() && !is_cache_) {
             co_await prune(object.entry);
         }
+        if (problem.empty()) {
+            recent_.push_back(issue);
+            if (recent_.size() > recent_max) {
+                recent_.pop_front();
+            }
+        }
         co_return problem;
+    }
+
+    /// Viewers of the server that failed may not have fetched what it took last.
+    net::awaitable<std::string> take_over()
+    {
+        for (auto const& issue : recent_) {
+            auto const& object = issue->object;
+            std::string bytes(object.bytes.begin(), object.bytes.end());
+            auto problem = co_await put(object.entry.name.path(), std::move(bytes));
+            if (!problem.empty()) {
+                co_return problem;
+            }
+        }
+        lacks_recent_ = false;
+        co_return std::string{};
     }
 
     net::awaitable<std::string> put(std::string path, std::string body)
@@ -217,9 +254,11 @@ private:
     net::steady_timer wake_;
     std::unique_ptr<net::HttpClient> client_;
     std::deque<IssuePtr> waiting_;
+    std::deque<IssuePtr> recent_; ///< what was published last
     std::deque<decade::IndexedObject> published_;
     bool is_finishing_ = false;
     bool was_bad_ = false;
+    bool lacks_recent_ = false; ///< the server took another one's place
 };
 
 } // namespace
