@@ -2,11 +2,12 @@
 """ppsp-cache as a program: objects by name, ranges and conditions, tokens and what they refuse, live index and aliases, transfers
 between servers, clients that mean no good, and no acknowledged object lost to SIGKILL.
 
-usage: PPSP_BIN=build/dev/bin tests/e2e/cache_test.py [--kills N]"""
+usage: PPSP_BIN=build/dev/bin tests/e2e/cache_test.py [--kills N] [--idle N]"""
 
 import argparse
 import base64
 import concurrent.futures
+import contextlib
 import hashlib
 import http.client
 import json
@@ -14,6 +15,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -27,6 +29,7 @@ from processes import BIN, Swarm
 
 CACHE = BIN / "ppsp-cache"
 KILLS = 24
+IDLE = 1000
 SWARM = unit_objects.swarm_id(13).hex()
 OTHER_SWARM = unit_objects.swarm_id(15).hex()
 
@@ -402,21 +405,30 @@ class Hostile(CacheTest):
         self.assertEqual(cache.put(b"x", token).status, 201)
 
     def test_idle_connections_make_room_for_others(self):
-        cache = self.cache("cache", "--max-connections", 200)
+        limit, count = (200, IDLE) if IDLE <= 1000 else (IDLE, IDLE + 500)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count + 512, hard), hard))
+        cache = self.cache("cache", "--max-connections", limit)
         token = cache.token()
         host, port = cache.address.split(":")
-        idle = []
-        for i in range(1000):
-            one = socket.create_connection((host, int(port)), timeout=10)
-            idle.append(one)
-            if i % 2:
-                one.sendall(b"GET / HTTP/1.1\r\nX: ")  # slow loris: never ends its head
-        self.assertEqual(cache.put(b"x", token).status, 201)
-        self.assertEqual(cache.get(b"x", token).body, b"x")
-        self.assertLessEqual(cache.metric("connections"), 200)
-        self.assertGreaterEqual(cache.metric("connections_displaced"), 800)
-        for one in idle:
-            one.close()
+        data = os.urandom(300_000)
+        with contextlib.ExitStack() as idle:
+            for i in range(count):
+                one = idle.enter_context(socket.create_connection((host, int(port)), timeout=10))
+                if i % 2:
+                    one.sendall(b"GET / HTTP/1.1\r\nX: ")  # slow loris: never ends its head
+            began = time.monotonic()
+            self.assertEqual(cache.put(data, token).status, 201)
+            put = time.monotonic() - began
+            self.assertEqual(cache.get(data, token).body, data)
+            get = time.monotonic() - began - put
+            connections, displaced = cache.metric("connections"), cache.metric("connections_displaced")
+        rss = int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{cache.process.pid}/status").read_text())[1])
+        print(f"{count} connections that say nothing or half a head, limit {limit}: {connections:.0f} stay, {displaced:.0f} displaced, beside "
+              f"them a PUT of 300 kB in {put * 1000:.0f} ms and a GET in {get * 1000:.1f} ms; {rss / 1000:.0f} MB of memory")
+        self.assertLessEqual(connections, limit)
+        self.assertGreaterEqual(displaced, count - limit)
+        self.assertLess(rss, 40_000 + 8 * limit)
 
     def test_a_slow_loris_is_cut_off(self):
         cache = self.cache()
@@ -578,6 +590,7 @@ class Program(unittest.TestCase):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=KILLS)
+    parser.add_argument("--idle", type=int, default=IDLE, help="connections that say nothing, beside which others are served")
     known, rest = parser.parse_known_args()
-    KILLS = known.kills
+    KILLS, IDLE = known.kills, known.idle
     unittest.main(argv=[sys.argv[0], *rest])
