@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 /// Answers that come when the index says something else by then.
 namespace ppsp::peer {
 namespace {
@@ -23,10 +25,7 @@ constexpr UnixMicros utc = 1'790'000'000'000'000;
 struct RescueAnswersTest : testing::Test {
     RescueAnswersTest()
     {
-        LiveSwarmConfig swarm;
-        swarm.id = signer->swarm_id();
-        swarm.storage = {{StorageTier::cache}};
-        rescue.emplace(RescueConfig{}, swarm, at(0s), Rng{1});
+        begin(1);
         situation.units = &view;
         situation.store = &store;
         situation.playing = true;
@@ -51,6 +50,13 @@ struct RescueAnswersTest : testing::Test {
         view.due_ = at(when(unit_0) + 50ms);
     }
 
+    void begin(std::uint64_t seed)
+    {
+        LiveSwarmConfig swarm;
+        swarm.id = signer->swarm_id();
+        swarm.storage = {{StorageTier::cache}};
+        rescue.emplace(RescueConfig{}, swarm, at(0s), Rng{seed});
+    }
     /// One object from `first` on.
     std::string index(UnitIndex first, std::uint32_t units, std::uint32_t width)
     {
@@ -147,6 +153,32 @@ struct RescueAnswersTest : testing::Test {
     std::uint64_t sequence = 0;
     TimePoint now = at(when(unit_0) + 20ms);
 };
+
+TEST_F(RescueAnswersTest, ViewersThatMissTheSameUnitDoNotAskInTheSameMoment)
+{
+    view.due_ = at(when(unit_0) + 800ms);
+    std::string const known = index(unit_0, 10, chunks_per_unit);
+    std::set<TimePoint> asked;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        begin(seed);
+        now = at(when(unit_0));
+        auto const first = plan();
+        ASSERT_EQ(first.size(), 1U);
+        now += 100ms;
+        answer(first.front(), 200, known);
+        auto fetches = plan();
+        while (fetches.empty() && now < *view.due_) {
+            now += 1ms;
+            fetches = plan();
+        }
+        ASSERT_FALSE(fetches.empty());
+        asked.insert(now);
+    }
+    // A quarter of 0.2 s, the time that this server needs and its spread.
+    EXPECT_GE(*asked.rbegin() - *asked.begin(), 30ms);
+    EXPECT_GE(asked.size(), 8U);
+    EXPECT_LE(*asked.rbegin() + 200ms, *view.due_);
+}
 
 TEST_F(RescueAnswersTest, OnlyTheMissingChunksAreAskedFor)
 {

@@ -175,6 +175,18 @@ TEST(StorageHealth, LearnsDistanceAndRate)
     EXPECT_LE(health.safe(100), 60ms);
 }
 
+TEST(StorageHealth, WhatIsSafeGrowsWithHowMuchAnswersDiffer)
+{
+    StorageHealth health;
+    for (int i = 0; i < 50; ++i) {
+        health.on_answer(20ms, 100);
+        health.on_answer(60ms, 100);
+    }
+    EXPECT_NEAR(static_cast<double>(health.expected(100).count()), 40e3, 5e3);
+    EXPECT_GE(health.safe(100), 90ms);
+    EXPECT_LE(health.safe(100), 140ms);
+}
+
 TEST(StorageHealth, TheFirstAnswerEndsGuessing)
 {
     StorageHealth health;
