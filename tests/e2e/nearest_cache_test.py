@@ -91,16 +91,16 @@ class NearestCache(unittest.TestCase):
         for name in paths:
             swarm.wait_for_output(name, 300_000, 30)
         before = {name: (path.bytes_back, swarm.figures(name)["media_bytes"]) for name, (path, _) in paths.items()}
-        time.sleep(12)
+        time.sleep(8)
         for name, (path, _) in paths.items():
             figures = swarm.figures(name)
             media, far = figures["media_bytes"] - before[name][1], path.bytes_back - before[name][0]
             print(f"{name}: {media / 1e6:.2f} MB of media, {far / 1e6:.2f} MB of them over the long path")
-            self.assertGreater(media, 700_000)
+            self.assertGreater(media, 400_000)
             self.assertLess(far, 0.05 * media + 20_000)  # an index now and then
             self.assertEqual((figures["stalls"], figures["continuity"]), (0, 1), figures)
             self.assertEqual(swarm.stop(name), 0)
-            check_is_part_of(swarm.cut(), swarm.output(name), 900_000)
+            check_is_part_of(swarm.cut(), swarm.output(name), 600_000)
 
 
 if __name__ == "__main__":
