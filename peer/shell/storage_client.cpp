@@ -13,8 +13,9 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-/// Below this a server that is far away could never answer.
-constexpr std::chrono::milliseconds timeout_min{50};
+/// With less time than this left a fetch that waited is not asked for any more: a server that is
+/// far away could never answer.
+constexpr std::chrono::milliseconds time_left_min{50};
 
 std::string target_of(net::Url const& url, std::string const& path)
 {
@@ -73,9 +74,7 @@ net::HttpCall StorageClient::Parts::call_of(Server const& server, Waiting const&
     if (!server.token.empty()) {
         call.headers.push_back({"Authorization", "Bearer " + server.token});
     }
-    auto const left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(next.expires - SteadyClock::now());
-    call.timeout = std::max(left, timeout_min);
+    call.timeout = std::chrono::ceil<std::chrono::milliseconds>(next.expires - SteadyClock::now());
     call.response_size_max = next.wanted.size_max;
     return call;
 }
@@ -94,7 +93,7 @@ net::awaitable<void> StorageClient::Parts::serve(std::size_t number,
         FetchFinished finished;
         finished.swarm = next.wanted.swarm;
         finished.fetch = next.wanted.fetch;
-        if (SteadyClock::now() >= next.expires) {
+        if (SteadyClock::now() + time_left_min > next.expires) {
             feed(finished);
             continue;
         }

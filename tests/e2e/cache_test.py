@@ -178,6 +178,7 @@ class Objects(CacheTest):
         self.assertEqual(cache.get(objects[0], token).status, 200)
         self.assertEqual(cache.put(objects[2], token).status, 201)
         self.assertEqual([cache.get(one, token).status for one in objects], [200, 404, 200])
+        self.assertEqual(len(list((cache.folder / "objects").glob("*/*"))), 2)
         answer = cache.put(bytes(100_001), token)
         self.assertEqual(answer.status, 507)
         self.assertLessEqual(cache.metric("held_bytes"), 100_000)

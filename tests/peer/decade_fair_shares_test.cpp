@@ -164,5 +164,18 @@ TEST(FairShares, accounts_that_are_silent_are_forgotten)
     EXPECT_LE(shares.account_count(), FairShares::idle_accounts_max);
 }
 
+TEST(FairShares, who_owes_is_not_forgotten_among_however_many)
+{
+    FairShares shares(std::nullopt);
+    TimePoint const now{Duration{1}};
+    FairShares::Account const debtor{"debtor", 1, 8'000}; // 1 kB/s
+    ASSERT_TRUE(shares.ask(now, debtor, 1'000'000, 1));
+    for (std::size_t i = 0; i < 2 * FairShares::idle_accounts_max; ++i) {
+        ASSERT_TRUE(shares.ask(now, {std::to_string(i), 1, std::nullopt}, 10, 2));
+    }
+    EXPECT_LE(shares.account_count(), FairShares::idle_accounts_max);
+    EXPECT_FALSE(shares.ask(now + 1s, debtor, 1, 3));
+}
+
 } // namespace
 } // namespace ppsp::peer

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 /// Answers that come when the index says something else by then.
@@ -191,6 +192,15 @@ TEST_F(RescueAnswersTest, OnlyTheMissingChunksAreAskedFor)
     EXPECT_EQ(answered.chunks[0].first, UnitGrid{chunks_per_unit}.first_chunk(unit_0) + 6);
 }
 
+TEST_F(RescueAnswersTest, APartThatIsShorterThanWhatWasAskedForIsALie)
+{
+    FetchWanted const wanted = ask_for_chunks(index(unit_0, 10, chunks_per_unit));
+    auto const answered = answer(wanted, 206, std::string(2 * chunk_size - 1, 'x'));
+    EXPECT_EQ(answered.found, 0U);
+    now += 1s;
+    EXPECT_TRUE(plan().empty()) << "its only server lied";
+}
+
 TEST_F(RescueAnswersTest, AnObjectThatMovedGivesNothingAndTheUnitIsGivenBack)
 {
     FetchWanted const wanted = ask_for_chunks(index(unit_0, 10, chunks_per_unit));
@@ -284,6 +294,92 @@ TEST_F(RescueAnswersTest, AnIndexOfOtherUnitsIsNotUsed)
     for (FetchWanted const& wanted : plan()) {
         EXPECT_TRUE(wanted.path.ends_with("/index"));
     }
+}
+
+/// Half a minute of objects that are all there and all missing.
+TEST(RescueBudget, IsSixSecondsAtOnceAndOneAndAHalfStreamsThenWhateverIsMissing)
+{
+    constexpr std::uint32_t units = 10;
+    constexpr std::uint64_t objects = 60;
+    constexpr decade::ObjectFormat format{wire::AddressingMode::chunk32, chunk_size,
+                                          chunks_per_unit};
+    decade::test::Channel channel;
+    decade::LiveIndex index;
+    index.swarm_id = channel.id;
+    index.sequence = 1;
+    index.made_at = utc;
+    index.chunk_size = chunk_size;
+    index.chunks_per_unit = chunks_per_unit;
+    std::map<std::string, ByteVector> files;
+    for (std::uint64_t i = 0; i < objects; ++i) {
+        auto bytes = channel.object(unit_0 + i * units, units, format);
+        UnitIndex const first = unit_0 + i * units;
+        auto const name = decade::NiName::of(*channel.hasher, bytes);
+        index.objects.push_back({name,
+                                 UnitGrid{chunks_per_unit}.chunks(first, first + units - 1),
+                                 bytes.size(),
+                                 utc,
+                                 utc,
+                                 {}});
+        files[name.path()] = std::move(bytes);
+    }
+    std::string const text = to_text(index, *channel.signer);
+    files[decade::index_path(channel.id)] = {text.begin(), text.end()};
+
+    LiveSwarmConfig swarm;
+    swarm.id = channel.id;
+    swarm.storage = {{StorageTier::cdn}};
+    RescueConfig const config;
+    Rescue rescue{config, swarm, at(0s), Rng{1}};
+    FakeView view;
+    view.edge_ = unit_0 + objects * units - 1;
+    LiveStore const store{UnitGrid{chunks_per_unit}, chunk_size, 400};
+    Rescue::Situation situation;
+    situation.units = &view;
+    situation.store = &store;
+    situation.playing = true;
+    situation.alone = true;
+    situation.unit_duration = 50ms;
+    situation.latency = 800ms;
+    integrity::OpensslChecker checker;
+
+    // Everything that it asks for comes at once, until it asks for nothing more.
+    auto const fetch_all = [&](TimePoint now) {
+        std::uint64_t got = 0;
+        for (bool more = true; more;) {
+            std::vector<FetchWanted> fetches;
+            rescue.plan(now, situation, fetches);
+            more = !fetches.empty();
+            EXPECT_LE(fetches.size(), config.fetches_max);
+            for (FetchWanted const& wanted : fetches) {
+                FetchFinished finished;
+                finished.fetch = wanted.fetch;
+                finished.status = 200;
+                finished.body = files.at(wanted.path);
+                got += finished.body.size();
+                rescue.on_finished(
+                    now, finished, {*channel.hasher, checker, utc}, [&](auto const& one) {
+                        using Found = std::decay_t<decltype(one)>;
+                        if constexpr (std::is_same_v<Found, Rescue::FoundUnit>) {
+                            view.missing_[to_number(one.chunks.first) / chunks_per_unit] = 0;
+                        }
+                    });
+            }
+        }
+        return static_cast<double>(got);
+    };
+    constexpr double per_second = 20.0 * chunks_per_unit * chunk_size;
+    constexpr double object = 1.1 * units * chunks_per_unit * chunk_size;
+    TimePoint const begun = at(when(unit_0 + objects * units) + 10s);
+    double const first = fetch_all(begun);
+    EXPECT_LE(first, config.budget_burst_s * per_second + object);
+    EXPECT_GE(first, 0.5 * config.budget_burst_s * per_second);
+    double later = 0;
+    for (Duration passed = 100ms; passed <= 4s; passed += 100ms) {
+        later += fetch_all(begun + passed);
+    }
+    EXPECT_LE(later, 4 * config.budget_rate * per_second + object);
+    EXPECT_GE(later, 4 * per_second);
 }
 
 } // namespace

@@ -246,6 +246,34 @@ TEST_F(RescueTest, OfEqualServersTheNearestByMeasurementIsUsed)
     EXPECT_EQ(dear.requests, 0U) << "cost comes before distance";
 }
 
+TEST_F(RescueTest, ACdnServerIsAskedLastHoweverNearItIs)
+{
+    auto& cdn = add_server(StorageTier::cdn);
+    auto const& cache = add_server(StorageTier::cache);
+    cdn.latency = 1ms;
+    start_source();
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt, 0, without_peers());
+    swarm.run_for(20s);
+    expect_good(viewer);
+    EXPECT_EQ(cdn.requests, 0U);
+    EXPECT_GE(cache.bytes, 17U * 20 * 16 * 1024);
+}
+
+TEST_F(RescueTest, AJoinerAsksTheCdnOnlyIfNobodyIsFoundInAWhile)
+{
+    auto const& cdn = add_server(StorageTier::cdn);
+    start_source();
+    swarm.add_viewer(std::nullopt);
+    swarm.run_for(350ms);
+    EXPECT_EQ(cdn.requests, 0U);
+    swarm.run_for(500ms);
+    EXPECT_GT(cdn.requests, 0U) << "nobody was found";
+    std::uint64_t const before = cdn.bytes;
+    swarm.add_viewer(std::nullopt, 0, without_peers());
+    swarm.run_for(200ms);
+    EXPECT_GT(cdn.bytes, before) << "it expects nobody";
+}
+
 TEST_F(RescueTest, AStaleServerIsLeftForTheNextOne)
 {
     auto& stale = add_server(StorageTier::cdn);

@@ -146,6 +146,9 @@ TEST_F(StorageClientTest, what_is_never_answered_fails_when_its_time_is_over)
     for (auto const& [fetch, answer] : answers) {
         EXPECT_EQ(answer.status, 0U) << fetch;
     }
+    context.poll();
+    EXPECT_LE(accepted.size(), StorageClient::connections_max)
+        << "those whose time was over while they waited are not asked for any more";
 }
 
 TEST_F(StorageClientTest, an_answer_that_is_too_large_is_none)
