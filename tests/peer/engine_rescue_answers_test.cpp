@@ -51,11 +51,11 @@ struct RescueAnswersTest : testing::Test {
         view.due_ = at(when(unit_0) + 50ms);
     }
 
-    void begin(std::uint64_t seed)
+    void begin(std::uint64_t seed, std::size_t servers = 1)
     {
         LiveSwarmConfig swarm;
         swarm.id = signer->swarm_id();
-        swarm.storage = {{StorageTier::cache}};
+        swarm.storage.assign(servers, {StorageTier::cache});
         rescue.emplace(RescueConfig{}, swarm, at(0s), Rng{seed});
     }
     /// One object from `first` on.
@@ -199,6 +199,42 @@ TEST_F(RescueAnswersTest, APartThatIsShorterThanWhatWasAskedForIsALie)
     EXPECT_EQ(answered.found, 0U);
     now += 1s;
     EXPECT_TRUE(plan().empty()) << "its only server lied";
+}
+
+TEST_F(RescueAnswersTest, NobodyIsBlamedForAPartThatDoesNotFitAnotherServersHead)
+{
+    begin(1, 2);
+    view.missing_[unit_0] = 0;
+    view.missing_[unit_0 + 3] = substream_test::all_chunks;
+    view.edge_ = unit_0 + 9;
+    auto const object = channel.object(unit_0, 10, {wire::AddressingMode::chunk32, 1024, 8});
+    std::string const bytes(object.begin(), object.end());
+    auto const part_of = [&](FetchWanted const& wanted) {
+        return bytes.substr(wanted.range->first, wanted.range->second - wanted.range->first + 1);
+    };
+    answer(plan().front(), 200, index(unit_0, 10, chunks_per_unit));
+    auto fetches = plan();
+    ASSERT_EQ(fetches.size(), 2U) << "head and part";
+    std::size_t const liar = fetches[0].server;
+    std::string head = part_of(fetches[0]);
+    // Every record ends with a signature.
+    std::size_t const record = (head.size() - 20 - channel.id.size()) / 10;
+    for (std::size_t end = head.size(); end > 20 + channel.id.size(); end -= record) {
+        head[end - 1] = static_cast<char>(head[end - 1] ^ 1);
+    }
+    answer(fetches[0], 206, head);
+    answer(fetches[1], 503, {});
+    std::size_t found = 0;
+    for (int turn = 0; turn < 20 && found == 0; ++turn) {
+        now += 20ms;
+        for (FetchWanted const& each : plan()) {
+            if (each.range) {
+                EXPECT_NE(each.server, liar);
+                found += answer(each, 206, part_of(each)).found;
+            }
+        }
+    }
+    EXPECT_EQ(found, 1U);
 }
 
 TEST_F(RescueAnswersTest, AnObjectThatMovedGivesNothingAndTheUnitIsGivenBack)

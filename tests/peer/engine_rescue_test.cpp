@@ -197,6 +197,31 @@ TEST_F(RescueTest, AServerThatLiesAboutASingleChunkGetsNothingIn)
     EXPECT_LE(good.requests, 1500U);
 }
 
+TEST_F(RescueTest, WrongChunksOfAUnitWhoseOthersAreGoodGetNothingIn)
+{
+    auto& liar = add_server(StorageTier::cache);
+    add_server(StorageTier::cdn);
+    liar.meddle = [](FetchWanted const& wanted, test::Answer& answer) {
+        bool const is_part_of_a_unit =
+            wanted.range && wanted.range->first > 0 && answer.body.size() < 16 * 1024;
+        if (is_part_of_a_unit && answer.status == 206) {
+            answer.body.front() ^= 1;
+        }
+    };
+    VirtualSwarm::SourceOptions options;
+    options.uplink_bps = 2'400'000;
+    VirtualNode& source = start_source(options);
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
+    swarm.introduce(viewer, {source.endpoint});
+    swarm.run_for(40s);
+    auto const figures = swarm.figures(viewer);
+    EXPECT_TRUE(swarm.output_is_exact(viewer));
+    EXPECT_EQ(figures.stalls, 0U) << figures.last_stall_cause;
+    EXPECT_GT(figures.bad_chunks, 0U);
+    EXPECT_GT(figures.wasted_bytes, 0U);
+    EXPECT_GT(figures.from_cdn_bytes, 0U);
+}
+
 TEST_F(RescueTest, FetchesOnlyTheChunksThatAreMissing)
 {
     auto const& cache = add_server(StorageTier::cache);
