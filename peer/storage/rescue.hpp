@@ -125,6 +125,7 @@ public:
         if (chunks_) {
             take(*chunks_);
         }
+        credit();
         found_.clear();
         chunks_.reset();
         kept_.clear();
@@ -208,6 +209,7 @@ private:
     void give_back(UnitIndex unit);
     void fail(TimePoint now, std::size_t server, TimePoint asked);
     void call_others(TimePoint now, std::size_t gone);
+    void credit();
     void lie(TimePoint now, Fetch const& fetch);
     void retry(TimePoint at, Fetch const& fetch);
     [[nodiscard]] Fetch fetch_of(Part const& part) const;
@@ -268,6 +270,7 @@ private:
     std::vector<Part> parts_;
     std::vector<FoundUnit> found_;
     std::optional<FoundChunks> chunks_;
+    std::optional<std::size_t> gave_; ///< the server whose answer verified
     std::vector<UnitIndex> begun_;
     std::vector<UnitIndex> failed_;
     std::vector<ByteVector> kept_; ///< what `found_` points into besides the answer

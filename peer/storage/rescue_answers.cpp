@@ -314,14 +314,22 @@ void Rescue::read_part(TimePoint now, MappedObject& object, Part const& part, To
     prove(object, fetch);
 }
 
-/// The object is there, and its server good.
+/// The object is there, and its server good unless its units turn out to be of no use.
 void Rescue::prove(MappedObject& object, Fetch const& fetch)
 {
     if (!object.exists) {
         object.exists = true;
         publish_lag_ = std::max(publish_lag_ - config_.publish_step / 10, config_.publish_lag_min);
     }
-    health_[fetch.server].on_success();
+    gave_ = fetch.server;
+}
+
+/// After whoever takes the units had a say.
+void Rescue::credit()
+{
+    if (auto const server = std::exchange(gave_, std::nullopt)) {
+        health_[*server].on_success();
+    }
 }
 
 /// The units of which `bytes`, from `offset` of their object on, hold the whole payload. False if
@@ -385,6 +393,7 @@ void Rescue::read_index_again(TimePoint now, Fetch const& fetch)
 
 void Rescue::on_wrong(TimePoint now, UnitIndex unit, std::size_t server, TimePoint asked)
 {
+    gave_.reset();
     health_[server].on_lie(now, asked);
     call_others(now, server);
     attempts_[unit].again = now;
@@ -393,8 +402,10 @@ void Rescue::on_wrong(TimePoint now, UnitIndex unit, std::size_t server, TimePoi
 
 void Rescue::on_useless(TimePoint now, UnitIndex unit, std::size_t server, TimePoint asked)
 {
+    gave_.reset();
     fail(now, server, asked);
-    attempts_[unit].again = now + config_.missing_retry_max_among;
+    // The others may have better ones.
+    attempts_[unit].again = others_work(now, server) ? now : now + config_.missing_retry_max_among;
     give_back(unit);
 }
 

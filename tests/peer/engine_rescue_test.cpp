@@ -1,4 +1,5 @@
 #include "peer/playout/playout.hpp"
+#include "protocol/integrity/openssl_hasher.hpp"
 #include "tests/support/virtual_swarm.hpp"
 
 #include <gtest/gtest.h>
@@ -299,6 +300,46 @@ TEST_F(RescueTest, AJoinerAsksTheCdnOnlyIfNobodyIsFoundInAWhile)
     EXPECT_GT(cdn.bytes, before) << "it expects nobody";
 }
 
+/// The object with all its units signed an hour later, by the channel's own key.
+ByteVector signed_later(Bytes bytes, integrity::Signer& signer)
+{
+    auto const hasher = integrity::make_hasher(wire::HashFunction::sha256);
+    auto const object = decade::read_object(bytes);
+    EXPECT_TRUE(object.has_value());
+    auto const& format = object->head.format;
+    std::vector<ByteVector> signatures;
+    std::vector<decade::SignedUnit> units;
+    for (std::size_t i = 0; i < object->head.units.size(); ++i) {
+        auto const& record = object->head.units[i];
+        NtpTime const later = to_ntp(from_ntp(record.signed_at, 1'790'000'000'000'000) +
+                                     Duration{std::chrono::hours{1}}.count());
+        auto const tree =
+            integrity::UnitTree::build(*hasher, record.chunks.first, format.chunks_per_unit,
+                                       format.chunk_size, object->unit_payload(i));
+        signatures.push_back(signer.sign(integrity::munro_signature_input(
+            format.addressing, record.chunks, later, tree.munro())));
+        units.push_back({record.chunks, later, signatures.back(), object->unit_payload(i)});
+    }
+    return *write_object(format, object->head.swarm_id, units);
+}
+
+TEST_F(RescueTest, UnitsOfAnImpossibleTimeGetNothingInHoweverWellTheyAreSigned)
+{
+    auto& wrong = add_server(StorageTier::cache);
+    add_server(StorageTier::cdn);
+    wrong.meddle = [this](FetchWanted const& wanted, test::Answer& answer) {
+        if (!wanted.path.ends_with("/index") && answer.status == 200) {
+            answer.body = signed_later(answer.body, swarm.storage.recorder());
+        }
+    };
+    start_source();
+    VirtualNode& viewer = swarm.add_viewer(std::nullopt, 0, without_peers());
+    swarm.run_for(30s);
+    expect_good(viewer);
+    EXPECT_EQ(swarm.figures(viewer).from_cache_bytes, 0U);
+    EXPECT_LE(wrong.requests, 20U);
+}
+
 TEST_F(RescueTest, AStaleServerIsLeftForTheNextOne)
 {
     auto& stale = add_server(StorageTier::cdn);
@@ -368,7 +409,10 @@ TEST_F(RescueTest, ServersWithoutRangesDoAsWell)
     swarm.introduce(viewer, {source.endpoint});
     swarm.run_for(30s);
     EXPECT_TRUE(swarm.output_is_exact(viewer));
-    EXPECT_GT(swarm.figures(viewer).from_cache_bytes, 0U);
+    auto const figures = swarm.figures(viewer);
+    EXPECT_GT(figures.from_cache_bytes, 0U);
+    EXPECT_GT(figures.duplicate_bytes, 2 * figures.from_cache_bytes)
+        << "of ten units that come nearly all are there";
 }
 
 TEST_F(RescueTest, FollowsASourceThatPaused)
