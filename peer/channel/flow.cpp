@@ -62,7 +62,7 @@ std::vector<ChunkId> Flow::take_lost(TimePoint now)
 {
     auto lost = in_flight_.take_lost(now, loss_patience());
     if (!lost.empty()) {
-        ledbat_.on_loss(now, rtt_.smoothed());
+        ledbat_.on_loss(now, rtt_.smoothed(), in_flight_.lost_sent());
     }
     return lost;
 }

@@ -118,6 +118,7 @@ std::vector<ChunkId> InFlight::take_lost(TimePoint now, Duration patience)
         }
         if (is_there) {
             lost.push_back(at->chunk);
+            lost_sent_ = std::max(lost_sent_, at->at);
             remember_lost(at->chunk);
             leave(at);
         }

@@ -39,6 +39,8 @@ public:
     /// leave the flight. Time decides, not a count of overtaking chunks, as in RACK (RFC 8985):
     /// reordering is common and a needless halving is dear.
     [[nodiscard]] std::vector<ChunkId> take_lost(TimePoint now, Duration patience);
+    /// When the latest of those was sent that `take_lost` ever gave.
+    [[nodiscard]] TimePoint lost_sent() const { return lost_sent_; }
     /// The chunk that was sent last leaves the flight, to be sent again as a probe.
     [[nodiscard]] std::optional<ChunkId> take_newest();
     /// Everything leaves the flight: nothing was acknowledged for a whole timeout.
@@ -83,6 +85,7 @@ private:
     std::uint64_t next_number_ = 0;
     std::optional<std::uint64_t> highest_acked_;
     TimePoint last_sent_{};
+    TimePoint lost_sent_{};
 
     static constexpr std::size_t lost_before_max = 256;
 };

@@ -10,6 +10,9 @@ namespace {
 
 /// Slow start ends here: the queue is about to reach the target one round trip later.
 constexpr double slow_start_exit_share = 0.75;
+/// ... if it was so at every acknowledgement of that share of a round trip, during which the window
+/// does not grow. Packets that a sleeping process left in its socket come all at once.
+constexpr int slow_start_exit_round_trips = 4;                  // to one
 constexpr Duration target_max = std::chrono::milliseconds{100}; // RFC 6817 §2.5
 /// A window of so many segments aims at the target itself; one e times as large at
 /// 1/target_scale_slope of it less. The slope is a bargain: steep, and the queue of a link depends
@@ -97,8 +100,7 @@ void Ledbat::end_minute(TimePoint now)
     }
     auto const shortest = round_trip_.base.minimum();
     // The fair algorithm bounds the queue by each round trip instead.
-    bool const is_rfc = config_.algorithm == Algorithm::rfc6817;
-    if (is_rfc && minute_round_trip_ && shortest &&
+    if (!is_fair() && minute_round_trip_ && shortest &&
         *minute_round_trip_ <= *shortest + drift_noise) {
         one_way_.base.keep_newest();
     }
@@ -117,12 +119,11 @@ void Ledbat::on_ack(TimePoint now, std::span<Duration const> delays, std::size_t
     if (config_.rtt_guard_targets > 0.0 && rtt > Duration::zero()) {
         rtt_base_.add(now, rtt);
     }
+    flight_.add(now, static_cast<double>(flight_bytes), rtt);
     note_use(now, flight_bytes);
     Duration const queuing = queuing_delay();
     peaks_.add(now, queuing, rtt);
-    if (off_target() <= 1.0 - slow_start_exit_share || window_ >= slow_start_end_) {
-        slow_start_ = false;
-    }
+    end_slow_start(now, rtt);
     if (is_bulk_) {
         slowdown_.on_queue(now, queuing, config_.target);
         slow_down(now, flight_bytes, bytes_newly_acked, rtt);
@@ -136,9 +137,23 @@ void Ledbat::on_ack(TimePoint now, std::span<Duration const> delays, std::size_t
     window_ = std::max(window_, static_cast<double>(config_.min_window_mss) * config_.mss_bytes);
 }
 
-void Ledbat::on_loss(TimePoint now, Duration rtt)
+void Ledbat::end_slow_start(TimePoint now, Duration rtt)
 {
-    if (last_loss_ && now - *last_loss_ < rtt) {
+    if (off_target() > 1.0 - slow_start_exit_share) {
+        long_queue_since_.reset();
+    } else if (!long_queue_since_) {
+        long_queue_since_ = now;
+    }
+    bool const confirmed = long_queue_since_ && *long_queue_since_ < now &&
+                           now - *long_queue_since_ >= rtt / slow_start_exit_round_trips;
+    if (confirmed || window_ >= slow_start_end_) {
+        slow_start_ = false;
+    }
+}
+
+void Ledbat::on_loss(TimePoint now, Duration rtt, TimePoint sent)
+{
+    if (last_loss_ && (now - *last_loss_ < rtt || (is_fair() && sent < *last_loss_))) {
         return;
     }
     last_loss_ = now;
@@ -167,6 +182,8 @@ void Ledbat::on_timeout(TimePoint now)
     // Half of what the path carried is found again by doubling, as TCP does (RFC 5681 §3.1): a
     // timeout is often the loss of a burst's tail, and a live stream cannot wait for seconds.
     slow_start_ = config_.slow_start;
+    long_queue_since_.reset();
+    flight_.clear();
     slow_start_end_ = window_ / 2.0;
     window_ = config_.mss_bytes;
 }
@@ -183,6 +200,7 @@ void Ledbat::reset_path()
     rtt_base_.clear();
     peaks_.clear();
     slowdown_.clear();
+    long_queue_since_.reset();
     refill_ = {};
     overflow_target_ = Duration::max();
     last_loss_.reset();
@@ -297,8 +315,7 @@ void Ledbat::note_use(TimePoint now, std::size_t flight_bytes)
     } else if (!filled_since_) {
         filled_since_ = now;
     }
-    is_bulk_ =
-        config_.algorithm == Algorithm::fair && filled_since_ && now - *filled_since_ >= bulk_after;
+    is_bulk_ = is_fair() && filled_since_ && now - *filled_since_ >= bulk_after;
 }
 
 /// Begins or ends a slowdown.
@@ -358,7 +375,7 @@ bool Ledbat::may_be_lied_to(Duration rtt) const
 
 double Ledbat::growth_bytes(TimePoint now, double acked_bytes, Duration rtt) const
 {
-    double growth = acked_bytes;
+    double growth = long_queue_since_ ? 0.0 : acked_bytes;
     if (!slow_start_) {
         growth = is_bulk_ ? fair_growth_bytes(now, acked_bytes, rtt)
                           : config_.gain * off_target() * acked_bytes * config_.mss_bytes / window_;
@@ -391,9 +408,8 @@ double Ledbat::window_max(TimePoint now, double acked_bytes, double flight_bytes
     // One ACK may cover several segments, and in slow start each of them earns one.
     double const headroom =
         slow_start_ ? std::max(allowed_increase, acked_bytes) : allowed_increase;
-    double const flight =
-        now < refill_.until ? std::max(flight_bytes, refill_.bytes) : flight_bytes;
-    return flight + headroom;
+    double const flight = is_fair() ? flight_.peak() : flight_bytes;
+    return (now < refill_.until ? std::max(flight, refill_.bytes) : flight) + headroom;
 }
 
 } // namespace ppsp::congestion

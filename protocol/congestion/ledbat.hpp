@@ -3,6 +3,7 @@
 #include "protocol/base/time.hpp"
 #include "protocol/congestion/minute_minima.hpp"
 #include "protocol/congestion/queue_peaks.hpp"
+#include "protocol/congestion/running_peak.hpp"
 #include "protocol/congestion/slowdown.hpp"
 
 #include <cstddef>
@@ -22,6 +23,12 @@ enum class Algorithm : std::uint8_t {
     /// draft-irtf-iccrg-ledbat-plus-plus §4.2, §4.4), and small windows aim at a little more delay
     /// than large ones (as Swift does, Kumar et al., SIGCOMM 2020, §3.2). No window grows faster
     /// than RFC 6817 allows.
+    ///
+    /// Windows keep within the most that was in flight during the last round trip or two (RFC 6817
+    /// §2.5: "based on flightsize in the previous RTT"). The RFC's outline takes what is in flight
+    /// before each ACK, which costs a paced sender window whenever ACKs come in a heap, as after
+    /// every gap of its process. And what was sent before the window shrank does not shrink it
+    /// again when it turns out to be lost (RFC 6582 §3.2), however late that is.
     fair,
 };
 
@@ -43,7 +50,8 @@ struct LedbatConfig {
     Duration ack_delay_max = std::chrono::milliseconds{15};
     /// Samples the current-delay filter keeps (minimum of them, none older than one RTT).
     std::uint32_t current_filter_max = 8;
-    /// Start by doubling per RTT until delay reaches 3/4 target or a loss; off = RFC text.
+    /// Start by doubling per RTT until a loss, or until delay stays above 3/4 target for a quarter
+    /// of a round trip: one gap of a receiver's process is no queue. Off = RFC text.
     bool slow_start = false;
     /// The window does not grow while the round-trip time exceeds its own minimum by more than
     /// this many targets although the peer reports no queue: it may be reporting false delays
@@ -75,8 +83,8 @@ public:
     /// empty queue: its one-way delays are the base, older ones are those of clocks that have
     /// drifted since (RFC 6817 §A.2; 50 ppm are 30 ms in the ten minutes of the history).
     void on_round_trip(TimePoint now, Duration rtt);
-    /// A loss; halves at most once per `rtt`.
-    void on_loss(TimePoint now, Duration rtt);
+    /// A loss of what was `sent` then; halves at most once per `rtt`.
+    void on_loss(TimePoint now, Duration rtt, TimePoint sent = TimePoint::max());
     /// No ACK for one congestion timeout: one segment, and the next ACK lifts it to the minimum.
     void on_timeout(TimePoint now);
     /// Forgets the delay history: the path or the local address changed. The window stays.
@@ -118,9 +126,11 @@ private:
     void end_minute(TimePoint now);
     void drop_old_samples(TimePoint now, Duration rtt);
     void slow_down(TimePoint now, std::size_t flight_bytes, std::size_t acked_bytes, Duration rtt);
+    void end_slow_start(TimePoint now, Duration rtt);
     [[nodiscard]] bool overflowed_lately(TimePoint now) const;
     [[nodiscard]] bool is_link_loss() const;
     [[nodiscard]] bool is_overflow() const;
+    [[nodiscard]] bool is_fair() const { return config_.algorithm == Algorithm::fair; }
     [[nodiscard]] Duration mean_queuing_delay() const;
     [[nodiscard]] double fair_growth_bytes(TimePoint now, double acked_bytes, Duration rtt) const;
     [[nodiscard]] double window_max(TimePoint now, double acked_bytes, double flight_bytes) const;
@@ -133,6 +143,9 @@ private:
     bool is_bulk_ = false; ///< the fair algorithm applies
     std::optional<TimePoint> filled_since_;
     double slow_start_end_ = std::numeric_limits<double>::max(); ///< bytes
+    /// The delay says that slow start should end, since then without a break.
+    std::optional<TimePoint> long_queue_since_;
+    RunningPeak<double> flight_; ///< bytes
     Delays one_way_;
     Delays round_trip_;                         ///< as measured
     std::int64_t minute_ = 0;                   ///< the running one

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "protocol/base/time.hpp"
+#include "protocol/congestion/running_peak.hpp"
 
 namespace ppsp::congestion {
 
@@ -18,16 +18,8 @@ public:
     [[nodiscard]] Duration of_seconds() const { return seconds_.peak(); }
 
 private:
-    /// The maximum of a running interval and of the one before it.
-    struct Pair {
-        TimePoint since{};
-        Duration running{};
-        Duration before{};
-        void add(TimePoint now, Duration value, Duration length);
-        [[nodiscard]] Duration peak() const { return running > before ? running : before; }
-    };
-    Pair recent_;
-    Pair seconds_;
+    RunningPeak<Duration> recent_;
+    RunningPeak<Duration> seconds_;
 };
 
 } // namespace ppsp::congestion

@@ -12,6 +12,7 @@ namespace {
 constexpr char const* usage =
     R"(usage: ledbat_model [--case TEXT] [--seed N] [--seeds N] [--target MS]
                     [--algorithm fair|rfc6817] [--forgive-link-loss yes|no]
+                    [--hiccups MS]
 
 Prints one JSON object a line: {"case": ..., "seed": ..., FIGURE: ..., ...}.
   --case TEXT   only cases whose name contains TEXT
@@ -20,6 +21,7 @@ Prints one JSON object a line: {"case": ..., "seed": ..., FIGURE: ..., ...}.
   --target MS   queueing delay aimed at (25)
   --algorithm   fair, as recordings have it, or RFC 6817, as live swarms do
   --forgive-link-loss   whether losses with a short queue count as the link's (yes)
+  --hiccups MS  both ends of each flow are stopped for up to that long, ten times a second (0)
 )";
 
 } // namespace
@@ -33,6 +35,7 @@ int main(int argc, char** argv)
     Duration target = 25ms;
     std::string algorithm = "fair";
     bool forgive = true;
+    Duration hiccups{0};
     for (int i = 1; i < argc; ++i) {
         std::string const option = argv[i];
         if (option == "--help" || i + 1 == argc) {
@@ -52,6 +55,8 @@ int main(int argc, char** argv)
             algorithm = value;
         } else if (option == "--forgive-link-loss") {
             forgive = std::string{value} == "yes";
+        } else if (option == "--hiccups") {
+            hiccups = std::chrono::milliseconds{std::strtol(value, nullptr, 0)};
         } else {
             std::fputs(usage, stderr);
             return 2;
@@ -66,7 +71,8 @@ int main(int argc, char** argv)
             continue;
         }
         for (std::uint64_t i = 0; i < seeds; ++i) {
-            bottleneck::CaseSetup const setup{.ledbat = ledbat, .seed = seed + i};
+            bottleneck::CaseSetup const setup{
+                .ledbat = ledbat, .seed = seed + i, .hiccup_max = hiccups};
             std::printf(R"({"case": "%s", "seed": %llu)", each.name.c_str(),
                         static_cast<unsigned long long>(setup.seed));
             for (auto const& [name, value] : each.run(setup)) {

@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace ppsp::bottleneck {
+namespace {
+
+constexpr Duration hiccup_gap = 100ms; ///< on average
+
+} // namespace
 
 Bottleneck::Bottleneck(LinkConfig const& config, std::uint64_t seed)
     : config_(config), rng_(seed),
@@ -24,6 +29,21 @@ void Bottleneck::add(std::unique_ptr<Conversation> conversation, Duration start)
         members_[index].conversation->start(now_);
         run_sender(index);
     });
+    if (config_.hiccup_max > Duration::zero() && members_[index].conversation->is_program()) {
+        hiccup(index, &Member::sender_stopped_until);
+        hiccup(index, &Member::receiver_stopped_until);
+    }
+}
+
+/// The first comes after a while, too.
+void Bottleneck::hiccup(std::size_t index, TimePoint Member::* stopped_until)
+{
+    schedule(
+        now_ + Duration{rng_.between(0, 2 * hiccup_gap.count())}, [this, index, stopped_until] {
+            TimePoint& until = members_[index].*stopped_until;
+            until = std::max(until, now_ + Duration{rng_.between(0, config_.hiccup_max.count())});
+            hiccup(index, stopped_until);
+        });
 }
 
 void Bottleneck::at(Duration time, std::function<void()> change)
@@ -49,6 +69,10 @@ void Bottleneck::schedule(TimePoint at, std::function<void()> what)
 void Bottleneck::run_sender(std::size_t index)
 {
     Member& member = members_[index];
+    if (now_ < member.sender_stopped_until) {
+        schedule(member.sender_stopped_until, [this, index] { run_sender(index); });
+        return;
+    }
     while (auto const packet = member.conversation->send(now_)) {
         enqueue(index, *packet);
     }
@@ -69,22 +93,45 @@ void Bottleneck::run_sender(std::size_t index)
 void Bottleneck::run_receiver(std::size_t index)
 {
     Member& member = members_[index];
+    if (now_ < member.receiver_stopped_until) {
+        schedule(member.receiver_stopped_until, [this, index] { run_receiver(index); });
+        return;
+    }
     auto acks = member.conversation->take_acks(now_);
     if (!acks.empty()) {
         TimePoint arrival =
             now_ + config_.back + Duration{rng_.between(0, config_.ack_jitter.count())};
         arrival = std::max(arrival, member.last_ack_arrival);
         member.last_ack_arrival = arrival;
-        schedule(arrival, [this, index, acks = std::move(acks)] {
-            members_[index].conversation->on_acks(now_, acks);
-            run_sender(index);
-        });
+        schedule(arrival, [this, index, acks = std::move(acks)] { deliver_acks(index, acks); });
     }
     TimePoint const wake = member.conversation->receiver_wake();
     if (wake != TimePoint::max() && wake != member.receiver_wake) {
         member.receiver_wake = wake;
         schedule(wake, [this, index] { run_receiver(index); });
     }
+}
+
+void Bottleneck::deliver_acks(std::size_t index, std::vector<wire::Ack> const& acks)
+{
+    Member& member = members_[index];
+    if (now_ < member.sender_stopped_until) {
+        schedule(member.sender_stopped_until, [this, index, acks] { deliver_acks(index, acks); });
+        return;
+    }
+    member.conversation->on_acks(now_, acks);
+    run_sender(index);
+}
+
+void Bottleneck::deliver(std::size_t index, Conversation::Packet const& packet)
+{
+    Member& member = members_[index];
+    if (now_ < member.receiver_stopped_until) {
+        schedule(member.receiver_stopped_until, [this, index, packet] { deliver(index, packet); });
+        return;
+    }
+    member.conversation->on_packet(now_, packet);
+    run_receiver(index);
 }
 
 void Bottleneck::enqueue(std::size_t index, Conversation::Packet const& packet)
@@ -118,10 +165,7 @@ void Bottleneck::served()
     tenth_.bytes.resize(members_.size());
     tenth_.bytes[front.member] += front.packet.ip_bytes;
     if (!rng_.chance(config_.loss)) {
-        schedule(now_ + config_.there, [this, front] {
-            members_[front.member].conversation->on_packet(now_, front.packet);
-            run_receiver(front.member);
-        });
+        schedule(now_ + config_.there, [this, front] { deliver(front.member, front.packet); });
     }
     if (!queue_.empty()) {
         serve();

@@ -30,6 +30,8 @@ public:
     virtual void on_packet(TimePoint now, Packet const& packet) = 0;
     [[nodiscard]] virtual std::vector<wire::Ack> take_acks(TimePoint now) = 0;
     [[nodiscard]] virtual TimePoint receiver_wake() const = 0;
+    /// Whether its ends are programs that may have to wait for a core; TCP is part of the system.
+    [[nodiscard]] virtual bool is_program() const { return true; }
     /// Congestion window, bytes.
     [[nodiscard]] virtual double window_bytes() const = 0;
 };
@@ -41,6 +43,9 @@ struct LinkConfig {
     Duration queue = 200ms; ///< tail drop beyond what the rate at the start sends in that time
     double loss = 0;        ///< share of packets lost behind the queue, independently
     Duration ack_jitter{0}; ///< acknowledgements take up to that longer; they keep their order
+    /// Every end is stopped for up to that long, as by a busy machine, a hundred milliseconds apart
+    /// on average; what comes meanwhile is seen when it goes on.
+    Duration hiccup_max{0};
 };
 
 /// What went through in one tenth of a second.
@@ -56,6 +61,8 @@ struct Tenth {
 class Bottleneck {
 public:
     Bottleneck(LinkConfig const& config, std::uint64_t seed);
+    Bottleneck(Bottleneck const&) = delete; // events refer to it
+    Bottleneck& operator=(Bottleneck const&) = delete;
 
     void add(std::unique_ptr<Conversation> conversation, Duration start);
     void at(Duration time, std::function<void()> change);
@@ -82,6 +89,8 @@ private:
         TimePoint sender_wake = TimePoint::max();
         TimePoint receiver_wake = TimePoint::max();
         TimePoint last_ack_arrival{};
+        TimePoint sender_stopped_until{};
+        TimePoint receiver_stopped_until{};
         bool started = false;
     };
     struct Queued {
@@ -93,6 +102,9 @@ private:
     void schedule(TimePoint at, std::function<void()> what);
     void run_sender(std::size_t index);
     void run_receiver(std::size_t index);
+    void deliver(std::size_t index, Conversation::Packet const& packet);
+    void deliver_acks(std::size_t index, std::vector<wire::Ack> const& acks);
+    void hiccup(std::size_t index, TimePoint Member::* stopped_until);
     void enqueue(std::size_t index, Conversation::Packet const& packet);
     void serve();
     void served();

@@ -50,6 +50,12 @@ double target_ms(CaseSetup const& setup)
     return static_cast<double>(setup.ledbat.target.count()) / 1e3;
 }
 
+Bottleneck link_of(CaseSetup const& setup, LinkConfig config = {})
+{
+    config.hiccup_max = setup.hiccup_max;
+    return Bottleneck{config, setup.seed};
+}
+
 std::unique_ptr<Conversation> bulk(CaseSetup const& setup)
 {
     return std::make_unique<ChunkConversation>(setup.ledbat, Supply{});
@@ -58,7 +64,7 @@ std::unique_ptr<Conversation> bulk(CaseSetup const& setup)
 Figures alone(CaseSetup const& setup, LinkConfig const& config, Duration from = 20s,
               Duration until = 60s)
 {
-    Bottleneck link{config, setup.seed};
+    Bottleneck link = link_of(setup, config);
     link.add(bulk(setup), 0s);
     link.run_until(until);
     Window const window = window_of(link, from, until);
@@ -101,7 +107,7 @@ Figures random_loss(CaseSetup const& setup)
 Figures against_cubic(CaseSetup const& setup, Duration queue, bool we_first)
 {
     auto const run = [&](bool with_us) {
-        Bottleneck link{{.queue = queue}, setup.seed};
+        Bottleneck link = link_of(setup, {.queue = queue});
         link.add(std::make_unique<CubicConversation>(), we_first ? 20s : 0s);
         if (with_us) {
             link.add(bulk(setup), we_first ? 0s : 20s);
@@ -139,7 +145,7 @@ Figures after_cubic_50_ms(CaseSetup const& setup)
 
 Figures late_comers(CaseSetup const& setup, int flows, Duration gap, LinkConfig const& config)
 {
-    Bottleneck link{config, setup.seed};
+    Bottleneck link = link_of(setup, config);
     for (int i = 0; i < flows; ++i) {
         link.add(bulk(setup), i * gap);
     }
@@ -199,7 +205,7 @@ Figures four_late_rtt_10(CaseSetup const& setup)
 /// 20 -> 5 -> 20 Mbit/s.
 Figures step_down(CaseSetup const& setup)
 {
-    Bottleneck link{{}, setup.seed};
+    Bottleneck link = link_of(setup);
     link.add(bulk(setup), 0s);
     link.at(30s, [&link] { link.set_rate(5e6); });
     link.at(60s, [&link] { link.set_rate(20e6); });
@@ -232,7 +238,7 @@ Figures step_down(CaseSetup const& setup)
 /// Silent from second 20 to 40: what comes after, second by second.
 Figures idle_restart(CaseSetup const& setup)
 {
-    Bottleneck link{{}, setup.seed};
+    Bottleneck link = link_of(setup);
     Supply const supply{.silent_from = 20s, .silent_until = 40s};
     link.add(std::make_unique<ChunkConversation>(setup.ledbat, supply), 0s);
     link.run_until(60s);
@@ -248,7 +254,7 @@ Figures idle_restart(CaseSetup const& setup)
 /// 6 Mbit/s with a key frame of 120 kB every two seconds.
 Figures key_frames(CaseSetup const& setup)
 {
-    Bottleneck link{{}, setup.seed};
+    Bottleneck link = link_of(setup);
     Supply const supply{.unit_gap = 50ms, .unit_chunks = 35, .key_chunks = 120, .key_every = 40};
     link.add(std::make_unique<ChunkConversation>(setup.ledbat, supply), 0s);
     link.run_until(60s);
@@ -265,7 +271,7 @@ Figures key_frames(CaseSetup const& setup)
 
 Figures skewed(CaseSetup const& setup, double ppm)
 {
-    Bottleneck link{{}, setup.seed};
+    Bottleneck link = link_of(setup);
     link.add(std::make_unique<ChunkConversation>(setup.ledbat, Supply{}, ppm, 1h), 0s);
     link.run_until(600s);
     Window const window = window_of(link, 300s, 600s);

@@ -12,6 +12,7 @@ using Figures = std::vector<std::pair<std::string, double>>;
 struct CaseSetup {
     congestion::LedbatConfig ledbat;
     std::uint64_t seed = 1;
+    Duration hiccup_max{0}; ///< as in LinkConfig, in every case
 };
 
 struct Case {

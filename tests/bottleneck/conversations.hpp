@@ -44,6 +44,7 @@ public:
     void on_packet(TimePoint now, Packet const& packet) override;
     std::vector<wire::Ack> take_acks(TimePoint now) override;
     TimePoint receiver_wake() const override { return ack_at_; }
+    bool is_program() const override { return false; }
     double window_bytes() const override { return window_ * segment_bytes; }
 
 private:

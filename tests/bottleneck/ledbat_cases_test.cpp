@@ -97,6 +97,19 @@ TEST(LedbatCases, silence_and_key_frames_raise_no_queue_above_the_target)
     EXPECT_LE(figure(run("key-frames", fair()), "queue_max_ms"), 25.0);
 }
 
+/// Both ends stop for up to 15 ms ten times a second, as on a machine with other work.
+TEST(LedbatCases, processes_that_wait_for_a_core_cost_little)
+{
+    CaseSetup busy = fair();
+    busy.hiccup_max = 15ms;
+    EXPECT_GE(figure(run("alone-50-mbit-rtt-100", busy), "link_share"), 0.95);
+    EXPECT_GE(figure(run("random-loss", busy), "mbps"), 4.7);
+    EXPECT_GE(figure(run("before-cubic-50-ms", busy), "cubic_share"), 0.95);
+    EXPECT_GE(figure(run("four-late-400-ms", busy), "jain"), 0.95);
+    busy.ledbat.forgive_link_loss = false;
+    EXPECT_GE(figure(run("random-loss", busy), "mbps"), 2.0);
+}
+
 TEST(LedbatCases, clocks_that_drift_apart_cost_nothing)
 {
     for (auto const* name : {"fast-clock", "slow-clock"}) {

@@ -175,6 +175,7 @@ TEST(LedbatFair, a_timeout_ends_a_slowdown)
 TEST(LedbatFair, who_does_not_fill_the_window_goes_by_the_rfc)
 {
     LedbatConfig config = config_of(100);
+    config.allowed_increase_mss = 100; // so that what is in flight is no bound
     Ledbat ours{config};
     config.algorithm = Algorithm::rfc6817;
     Ledbat theirs{config};
@@ -256,6 +257,47 @@ TEST(LedbatLinkLoss, every_loss_halves_unless_told_otherwise)
     double const before = ledbat.window_bytes();
     ledbat.on_loss(at(1ms), rtt);
     EXPECT_DOUBLE_EQ(ledbat.window_bytes(), before / 2);
+}
+
+/// A flight of 20 segments of which one half is acknowledged in one heap, nothing sent in between.
+double window_after_heap(Algorithm algorithm)
+{
+    LedbatConfig config = config_of(20);
+    config.algorithm = algorithm;
+    Ledbat ledbat{config};
+    std::array const delays{Duration{10ms}};
+    ledbat.on_ack(at(0ms), delays, 0, 20'000, rtt);
+    for (std::size_t flight = 20'000; flight > 10'000; flight -= mss) {
+        ledbat.on_ack(at(10ms), delays, mss, flight, rtt);
+    }
+    return ledbat.window_bytes();
+}
+
+TEST(LedbatFair, S2_5_what_was_in_flight_during_the_round_trip_bounds_the_window)
+{
+    EXPECT_LT(window_after_heap(Algorithm::rfc6817), 13'000.0) << "what is before each ACK";
+    EXPECT_GT(window_after_heap(Algorithm::fair), 20'000.0);
+    EXPECT_LE(window_after_heap(Algorithm::fair), 21'000.0);
+}
+
+TEST(LedbatFair, S2_5_what_was_in_flight_long_ago_does_not)
+{
+    Ledbat ledbat{config_of(20)};
+    std::array const delays{Duration{10ms}};
+    ledbat.on_ack(at(0ms), delays, mss, 20'000, rtt);
+    ledbat.on_ack(at(2 * rtt), delays, mss, 5000, rtt);
+    EXPECT_EQ(ledbat.window_bytes(), 6000.0);
+}
+
+TEST(LedbatFair, S2_4_2_d_what_left_before_the_window_shrank_does_not_shrink_it_again)
+{
+    Ledbat ledbat{config_of(100)};
+    ledbat.on_loss(at(100ms), rtt, at(20ms));
+    EXPECT_EQ(ledbat.window_bytes(), 50'000.0);
+    ledbat.on_loss(at(170ms), rtt, at(90ms));
+    EXPECT_EQ(ledbat.window_bytes(), 50'000.0);
+    ledbat.on_loss(at(180ms), rtt, at(101ms));
+    EXPECT_EQ(ledbat.window_bytes(), 25'000.0);
 }
 
 } // namespace

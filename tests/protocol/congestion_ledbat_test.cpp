@@ -214,18 +214,39 @@ TEST(LedbatSlowStart, one_ack_for_a_whole_window_doubles_it_too)
     EXPECT_EQ(ledbat.window_bytes(), 8000.0);
 }
 
-TEST(LedbatSlowStart, ends_at_three_quarters_of_the_target)
+TEST(LedbatSlowStart, ends_when_three_quarters_of_the_target_last_for_a_quarter_of_a_round_trip)
 {
     Ledbat ledbat{config_of_slow_start()};
     ack(ledbat, 0ms, 10ms);
     ack(ledbat, 1ms, 10ms + 75ms - 1us);
-    EXPECT_TRUE(ledbat.in_slow_start());
-    double const window = ledbat.window_bytes();
+    double const before = ledbat.window_bytes();
+    EXPECT_EQ(before, 4000.0);
     ack(ledbat, 2ms, 10ms + 75ms);
+    ack(ledbat, 2ms + rtt / 4 - 1us, 10ms + 75ms);
+    EXPECT_TRUE(ledbat.in_slow_start());
+    EXPECT_EQ(ledbat.window_bytes(), before) << "nothing grows while it is in doubt";
+    ack(ledbat, 2ms + rtt / 4, 10ms + 75ms);
     EXPECT_FALSE(ledbat.in_slow_start());
-    EXPECT_DOUBLE_EQ(ledbat.window_bytes(), window + 0.25 * 1000.0 * 1000.0 / window);
-    ack(ledbat, 3ms, 10ms);
+    EXPECT_DOUBLE_EQ(ledbat.window_bytes(), before + 0.25 * 1000.0 * 1000.0 / before);
+    ack(ledbat, 30ms, 10ms);
     EXPECT_FALSE(ledbat.in_slow_start()) << "once is enough";
+}
+
+TEST(LedbatSlowStart, goes_on_after_a_gap_of_the_receivers_process)
+{
+    Ledbat ledbat{config_of_slow_start()};
+    ack(ledbat, 0ms, 10ms);
+    // What came while it waited for a core is acknowledged at once, the oldest first.
+    for (Duration waited = 120ms; waited >= 0ms; waited -= 10ms) {
+        ack(ledbat, 130ms, 10ms + waited);
+    }
+    EXPECT_TRUE(ledbat.in_slow_start());
+    double const before = ledbat.window_bytes();
+    ack(ledbat, 140ms, 10ms);
+    EXPECT_EQ(ledbat.window_bytes(), before + 1000.0);
+    // Another one, later: gaps do not add up.
+    ack(ledbat, 200ms, 10ms + 100ms);
+    EXPECT_TRUE(ledbat.in_slow_start());
 }
 
 TEST(LedbatSlowStart, ends_with_a_loss)
