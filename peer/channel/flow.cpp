@@ -8,10 +8,11 @@
 namespace ppsp::peer {
 
 congestion::LedbatConfig flow_config(Duration target, std::size_t chunk_size,
-                                     std::uint32_t unit_chunks_max)
+                                     std::uint32_t unit_chunks_max, bool forgive_link_loss)
 {
     congestion::LedbatConfig config;
     config.target = target;
+    config.forgive_link_loss = forgive_link_loss;
     config.ack_delay_max = AckQueue::delay_max;
     config.slow_start = true;
     // The first unit to a new child goes at once (RFC 6928 allows as much to any flow).

@@ -11,7 +11,8 @@ namespace ppsp::peer {
 
 /// LEDBAT for chunks of `chunk_size` bytes that come in units of up to `unit_chunks_max`.
 [[nodiscard]] congestion::LedbatConfig flow_config(Duration target, std::size_t chunk_size,
-                                                   std::uint32_t unit_chunks_max);
+                                                   std::uint32_t unit_chunks_max,
+                                                   bool forgive_link_loss = false);
 
 /// Chunks on their way to one receiver: how many may be, which of them arrived, which are lost.
 /// What is lost is the caller's to send again.

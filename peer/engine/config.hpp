@@ -35,6 +35,8 @@ struct NodeConfig {
     /// Largest UDP payload we send: 1472 fits IPv4 on Ethernet, 1452 IPv6.
     std::uint16_t datagram_size_max = 1472;
     Duration ledbat_target = std::chrono::milliseconds{25};
+    /// Losses while the queue is short are the link's and shrink no window by half (LedbatConfig).
+    bool forgive_link_loss = false;
     /// Conversations we open ourselves and keep per swarm (design: 12-16 in-edges).
     std::uint16_t neighbours_target = 14;
     /// Conversations per swarm in all, of which a viewer keeps `neighbours_target` for those it

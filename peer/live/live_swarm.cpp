@@ -36,7 +36,8 @@ SwarmMetadata metadata_of(LiveSwarmConfig const& config, NodeConfig const& node)
 
 LiveSwarm::LiveSwarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services, Rng rng)
     : Swarm(now, metadata_of(join.config, services.config),
-            flow_config(services.config.ledbat_target, join.config.chunk_size, unit_chunks_max),
+            flow_config(services.config.ledbat_target, join.config.chunk_size, unit_chunks_max,
+                        services.config.forgive_link_loss),
             services, rng),
       config_(join.config), signer_(join.signer), joined_(now), munros_(join.config.discard_window),
       next_own_unit_(join.config.first_unit), picker_(make_picker(join.config, rng.fork("picker"))),

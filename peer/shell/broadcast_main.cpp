@@ -118,6 +118,7 @@ BroadcastOptions to_broadcast_options(Options const& options)
     result.upload_kbps = options.common.upload_kbps;
     result.unit_time = std::chrono::milliseconds{options.unit_ms};
     result.strict = options.common.strict;
+    result.forgive_link_loss = options.common.forgive_link_loss;
     result.channel_file = options.write_link;
     result.on_message = [](std::string const& message) {
         std::fprintf(stderr, "ppsp-broadcast: %s\n", message.c_str());

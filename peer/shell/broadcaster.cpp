@@ -151,7 +151,8 @@ Result<void, std::string> Broadcaster::Parts::open_session()
     }
     SwarmSession::Options session_options;
     session_options.link = link;
-    session_options.node = {options.listen, options.upload_kbps, options.strict};
+    session_options.node = {options.listen, options.upload_kbps, options.strict,
+                            options.forgive_link_loss};
     session_options.on_message = options.on_message;
     session_options.on_refused = [this](std::string const& sentence) {
         finish(State::failed, sentence);

@@ -22,6 +22,7 @@ struct BroadcastOptions {
     std::optional<std::uint64_t> upload_kbps;
     Duration unit_time = std::chrono::milliseconds{50};
     bool strict = false;
+    bool forgive_link_loss = false;
     std::string channel_file;  ///< `--write-link`; empty = none
     std::string cut_file;      ///< the stream as it was cut, for comparing; empty = none
     std::string record_folder; ///< where the stream is kept as a recording; empty = nowhere

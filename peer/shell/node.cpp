@@ -42,6 +42,8 @@ NodeConfig to_config(NodeOptions const& options)
     }
     config.datagram_size_max = options.listen.is_v4() ? payload_max_v4 : payload_max_v6;
     config.strict = options.strict;
+    config.forgive_link_loss = options.forgive_link_loss;
+    config.neighbours_max = options.neighbours_max.value_or(config.neighbours_max);
     if (!options.peers) {
         config.neighbours_target = 0;
         config.neighbours_max = 0;

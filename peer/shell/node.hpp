@@ -15,8 +15,11 @@ struct NodeOptions {
     /// kbit/s of UDP payload; nullopt = unlimited, 0 = never upload.
     std::optional<std::uint64_t> upload_kbps;
     bool strict = false;
+    bool forgive_link_loss = false; ///< as in NodeConfig
     /// False: no conversation with anybody, caches and CDN only.
     bool peers = true;
+    /// Conversations per swarm; nullopt = what NodeConfig has.
+    std::optional<std::uint16_t> neighbours_max = std::nullopt;
 };
 
 /// One engine on one UDP socket, run by one thread. Everything else that belongs to the node

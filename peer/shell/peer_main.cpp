@@ -26,6 +26,7 @@ struct Options {
     std::uint32_t join_timeout = 30;
     bool no_peers = false;
     std::string cache_token_file;
+    std::optional<std::uint16_t> neighbours_max;
 };
 
 void declare(CLI::App& app, Options& options)
@@ -39,6 +40,9 @@ void declare(CLI::App& app, Options& options)
                "With --seed: the tracker that introduces peers, as in http://HOST:7846; default: "
                "the link names this node")
         ->check(CLI::Validator(check_tracker_url, ""));
+    add_option(app, "--neighbours-max", options.neighbours_max,
+               "With --seed: conversations at a time; default: 100")
+        ->check(CLI::Range(1U, 10'000U));
     add_option(app, "--output", options.output,
                "Where the stream goes: - (stdout), a file, or udp://HOST:PORT; default: nowhere. A "
                "recording goes to stdout or a file, which gets its name when all is there");
@@ -88,6 +92,9 @@ std::string check(Options const& options)
     if (!options.tracker.empty()) {
         return "--tracker goes with --seed; a link names its own tracker";
     }
+    if (options.neighbours_max) {
+        return "--neighbours-max goes with --seed; who fetches keeps a few";
+    }
     if (options.output == "-" && options.common.stats_json == "-") {
         return "--output - and --stats-json - cannot both use stdout";
     }
@@ -126,6 +133,7 @@ Result<ViewerOptions, std::string> to_viewer_options(Options const& options)
     result.join_timeout = std::chrono::seconds{options.join_timeout};
     result.listen = options.common.listen;
     result.strict = options.common.strict;
+    result.forgive_link_loss = options.common.forgive_link_loss;
     result.on_message = [](std::string const& message) {
         std::fprintf(stderr, "ppsp-peer: %s\n", message.c_str());
     };
@@ -246,8 +254,12 @@ Result<void, std::string> play(Viewer& viewer, Outlets& outlets, Options const& 
 
 NodeOptions to_node_options(Options const& options)
 {
-    return {*parse_listen_address(options.common.listen), options.common.upload_kbps,
-            options.common.strict, true};
+    return {*parse_listen_address(options.common.listen),
+            options.common.upload_kbps,
+            options.common.strict,
+            options.common.forgive_link_loss,
+            true,
+            options.neighbours_max};
 }
 
 int run_recording(Options const& options)

@@ -75,6 +75,7 @@ struct CommonOptions {
     std::optional<std::uint32_t> seconds;
     std::string stats_json;
     bool strict = false;
+    bool forgive_link_loss = false;
     std::string log_level = "warn";
 };
 
@@ -92,6 +93,10 @@ inline void add_common(CLI::App& app, CommonOptions& options)
     add_option(app, "--stats-json", options.stats_json,
                "Write statistics to this file, or - for stdout, one JSON object per second");
     add_flag(app, "--strict", options.strict, "Refuse everything that RFC 7574 does not allow");
+    add_flag(
+        app, "--forgive-link-loss", options.forgive_link_loss,
+        "For radio links: what is lost while nothing queues does not halve the rate, against RFC "
+        "6817");
     add_option(app, "--log-level", options.log_level, "trace, debug, info, warn, error or off")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
         ->capture_default_str();

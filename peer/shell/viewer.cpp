@@ -123,7 +123,7 @@ std::unique_ptr<Viewer> Viewer::open(ViewerOptions options, std::string& error)
     peer::SwarmSession::Options session_options;
     session_options.link = *std::move(link);
     session_options.node = {*listen, raw->options.upload_kbps, raw->options.strict,
-                            raw->options.peers};
+                            raw->options.forgive_link_loss, raw->options.peers};
     session_options.cache_token = raw->options.cache_token;
     session_options.on_message = raw->options.on_message;
     session_options.on_refused = [raw](std::string const& sentence) { raw->pieces.fail(sentence); };

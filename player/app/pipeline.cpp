@@ -108,7 +108,8 @@ void Pipeline::apply(ViewerOptions const& options)
                  "upload-kbps",
                  options.upload_kbps ? static_cast<gint64>(*options.upload_kbps) : gint64{-1},
                  "join-timeout", static_cast<guint>(options.join_timeout.count()), "strict",
-                 options.strict ? TRUE : FALSE, "peers", options.peers ? TRUE : FALSE,
+                 options.strict ? TRUE : FALSE, "forgive-link-loss",
+                 options.forgive_link_loss ? TRUE : FALSE, "peers", options.peers ? TRUE : FALSE,
                  "cache-token", options.cache_token.c_str(), nullptr);
 }
 

@@ -76,6 +76,7 @@ PlayOptions to_play_options(Options const& options)
     play.node.listen = common.listen;
     play.node.upload_kbps = common.upload_kbps;
     play.node.strict = common.strict;
+    play.node.forgive_link_loss = common.forgive_link_loss;
     play.node.peers = !options.no_peers;
     play.node.join_timeout = std::chrono::seconds{options.join_timeout};
     if (options.latency_ms) {

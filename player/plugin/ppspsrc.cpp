@@ -70,6 +70,7 @@ enum Property : guint {
     prop_upload_kbps,
     prop_join_timeout,
     prop_strict,
+    prop_forgive_link_loss,
     prop_peers,
     prop_cache_token,
     prop_swarm,
@@ -129,6 +130,9 @@ void set_property(GObject* object, guint id, GValue const* value, GParamSpec* sp
         break;
     case prop_strict:
         options.strict = g_value_get_boolean(value) != FALSE;
+        break;
+    case prop_forgive_link_loss:
+        options.forgive_link_loss = g_value_get_boolean(value) != FALSE;
         break;
     case prop_peers:
         options.peers = g_value_get_boolean(value) != FALSE;
@@ -192,6 +196,9 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec)
     case prop_strict:
         g_value_set_boolean(value, options.strict ? TRUE : FALSE);
         break;
+    case prop_forgive_link_loss:
+        g_value_set_boolean(value, options.forgive_link_loss ? TRUE : FALSE);
+        break;
     case prop_peers:
         g_value_set_boolean(value, options.peers ? TRUE : FALSE);
         break;
@@ -237,6 +244,10 @@ void install_settings(GObjectClass* object)
     install(prop_strict,
             g_param_spec_boolean("strict", "Strict", "Refuse what only drafts of RFC 7574 allow",
                                  defaults.strict ? TRUE : FALSE, flags));
+    install(prop_forgive_link_loss,
+            g_param_spec_boolean("forgive-link-loss", "Forgive link loss",
+                                 "What is lost while nothing queues does not halve the rate",
+                                 defaults.forgive_link_loss ? TRUE : FALSE, flags));
     install(prop_peers,
             g_param_spec_boolean("peers", "Peers",
                                  "Talk to peers; if not, the link's caches and CDN only",

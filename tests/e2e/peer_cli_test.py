@@ -116,6 +116,8 @@ class WrongUsage(unittest.TestCase):
         link = f"ppsp://{NO_TRACKER}/{LIVE_ID}"
         self.refused("ppsp-broadcast", "--input", "testsrc:", "--first-hop", "x", says="--first-hop is not available yet")
         self.refused("ppsp-peer", link, "--tracker", "http://h:1", says="--tracker goes with --seed")
+        self.refused("ppsp-peer", link, "--neighbours-max", "9", says="--neighbours-max goes with")
+        self.refused("ppsp-peer", "--seed", "f", "--neighbours-max", "0", says="range")
         self.refused("ppsp-peer", "--seed", "f", "--tracker", "h:1", says="http://HOST:PORT")
 
     def test_stdout_is_for_one(self):

@@ -92,6 +92,24 @@ TEST(Recording, arrives_over_bad_links)
     }
 }
 
+/// Media of a seed over a link that loses a fiftieth of everything, bytes in ten seconds.
+std::uint64_t over_a_radio_link(bool forgive_link_loss)
+{
+    RecordingWorld world(random_content(30'000'000), {.faults = {.loss = 0.02}});
+    NodeConfig config;
+    config.forgive_link_loss = forgive_link_loss;
+    world.add_seed(config);
+    RecordingNode& leecher = world.add_leecher();
+    world.introduce(leecher);
+    world.run_for(10s);
+    return world.figures(leecher).content_bytes;
+}
+
+TEST(Recording, losses_of_the_link_can_be_forgiven)
+{
+    EXPECT_GT(over_a_radio_link(true), over_a_radio_link(false) * 3 / 2);
+}
+
 TEST(Recording, leechers_give_one_another_what_they_have)
 {
     RecordingWorld world(random_content(8'000'000), {});

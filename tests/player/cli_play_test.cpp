@@ -56,8 +56,8 @@ TEST_F(CliTest, help_lists_every_option)
     EXPECT_EQ(help.code, 0);
     for (auto const* const option :
          {"link", "--headless", "--snapshot", "--snapshot-after", "--seconds", "--latency-ms",
-          "--stats-json", "--upload-kbps", "--join-timeout", "--strict", "--config", "--log-level",
-          "--listen", "--measure-clock", "--version", "--help"}) {
+          "--stats-json", "--upload-kbps", "--join-timeout", "--strict", "--forgive-link-loss",
+          "--config", "--log-level", "--listen", "--measure-clock", "--version", "--help"}) {
         EXPECT_THAT(help.text, HasSubstr(option));
     }
 }

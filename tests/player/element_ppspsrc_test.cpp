@@ -299,7 +299,7 @@ TEST_F(PpspSrcTest, joining_is_announced_with_swarm_and_address)
 TEST_F(PpspSrcTest, properties_reach_the_node)
 {
     g_object_set(element, "latency-ms", 1200u, "upload-kbps", gint64{0}, "join-timeout", 7u,
-                 "strict", TRUE, "listen", "127.0.0.1:0", nullptr);
+                 "strict", TRUE, "forgive-link-loss", TRUE, "listen", "127.0.0.1:0", nullptr);
     play();
     auto const options = channel->last_options();
     EXPECT_EQ(options.link, some_link);
@@ -307,6 +307,7 @@ TEST_F(PpspSrcTest, properties_reach_the_node)
     EXPECT_EQ(options.upload_kbps, std::optional<std::uint64_t>{0});
     EXPECT_EQ(options.join_timeout, 7s);
     EXPECT_TRUE(options.strict);
+    EXPECT_TRUE(options.forgive_link_loss);
     EXPECT_EQ(options.listen, "127.0.0.1:0");
 }
 
@@ -318,6 +319,7 @@ TEST_F(PpspSrcTest, properties_left_alone_mean_automatic)
     EXPECT_EQ(options.upload_kbps, std::nullopt);
     EXPECT_EQ(options.join_timeout, 30s);
     EXPECT_FALSE(options.strict);
+    EXPECT_FALSE(options.forgive_link_loss);
 }
 
 TEST_F(PpspSrcTest, properties_read_back_what_was_set)

@@ -23,6 +23,8 @@ struct ViewerOptions {
     /// UDP address to listen on, `HOST:PORT`; port 0 = any.
     std::string listen = "0.0.0.0:0";
     bool strict = false;
+    /// Losses while the queue is short are taken for the link's and do not halve the rate.
+    bool forgive_link_loss = false;
     /// False: caches and CDN of the link only.
     bool peers = true;
     /// Access token that the link's caches ask for; empty = none.
