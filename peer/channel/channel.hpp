@@ -8,6 +8,7 @@
 #include "peer/channel/request_queue.hpp"
 #include "peer/channel/scratch.hpp"
 #include "peer/channel/trust.hpp"
+#include "peer/channel/tune_in.hpp"
 
 #include <vector>
 
@@ -92,9 +93,7 @@ struct Channel {
     PeerAvailability has;
     HashKnowledge hashes;
     Scratch scratch;
-    /// The newest munro rides on every datagram until the neighbour shows that it knows one
-    /// (PP-6.1.2.4-a, b).
-    bool needs_munro = true;
+    TuneIn tune_in;
 
     // what we send
     RequestQueue requests;

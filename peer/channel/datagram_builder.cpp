@@ -82,11 +82,12 @@ void DatagramBuilder::add_munro(wire::DatagramWriter& writer, StoredUnit const& 
 }
 
 /// The newest munro, where `rest` bytes still find room beside it; whether it was added.
-bool DatagramBuilder::add_tune_in(Channel const& channel, wire::DatagramWriter& writer,
+bool DatagramBuilder::add_tune_in(Channel& channel, wire::DatagramWriter& writer,
                                   std::size_t rest) const
 {
-    if (!channel.needs_munro || store_ == nullptr || !store_->newest() || !channel.is_open() ||
+    if (store_ == nullptr || !store_->newest() || !channel.is_open() ||
         !supported_by(channel, wire::MessageType::signed_integrity) ||
+        !channel.tune_in.wants(store_->grid().chunks(*store_->newest())) ||
         writer.room() < munro_size() + rest) {
         return false;
     }

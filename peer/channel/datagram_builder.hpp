@@ -30,7 +30,7 @@ public:
 
 private:
     void add_munro(wire::DatagramWriter& writer, StoredUnit const& unit) const;
-    bool add_tune_in(Channel const& channel, wire::DatagramWriter& writer, std::size_t rest) const;
+    bool add_tune_in(Channel& channel, wire::DatagramWriter& writer, std::size_t rest) const;
     [[nodiscard]] std::size_t node_size() const;
     [[nodiscard]] std::size_t munro_size() const;
     [[nodiscard]] std::vector<wire::Message> waiting(Channel& channel) const;

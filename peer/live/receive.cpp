@@ -15,6 +15,21 @@ constexpr UnitIndex believable_ahead = 64;
 /// Without another sign a unit is believed to exist that early at most: whoever names units before
 /// others do moves what everybody asks for.
 constexpr Duration sign_early_max = 300ms;
+/// The answer to a munro that we know waits that long for company.
+constexpr Duration munro_answer_delay = 100ms;
+
+/// Who shows its newest munro goes on until it is seen that we know it, or a newer one (RFC 7574
+/// §6.1.2.4). Those to whom units are not announced would never see it: they get a HAVE.
+void answer_munro(TimePoint now, LiveStore const& store, Channel& channel)
+{
+    bool const announced_to = channel.follows_us() && !channel.choked_by_us;
+    auto const newest = store.newest_complete();
+    if (announced_to || channel.profile.is_source() || !newest || channel.haves_due) {
+        return;
+    }
+    channel.control.haves.push_back(store.grid().chunks(*newest));
+    channel.haves_due = now + munro_answer_delay;
+}
 
 } // namespace
 
@@ -63,6 +78,7 @@ void LiveSwarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
     channel.requests.cancel(chunks);
     if (!store_) {
         if (channel.has.add(chunks)) {
+            channel.tune_in.on_known(chunks.last);
             fetch_wanted_ = true;
         }
         return;
@@ -83,7 +99,7 @@ void LiveSwarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
         channel.marks.bad_datagrams += 1;
         return;
     }
-    channel.needs_munro = false;
+    channel.tune_in.on_known(chunks.last);
     if (!newest || is_source()) {
         return;
     }
@@ -130,7 +146,8 @@ void LiveSwarm::on_signed_integrity(TimePoint now, Channel& channel,
     bool const known =
         units_proven_ && store_->find(store_->grid().unit_of(munro.chunks.first)) != nullptr;
     if (known) {
-        channel.needs_munro = false;
+        channel.tune_in.on_known(munro.chunks.first);
+        answer_munro(now, *store_, channel);
         return;
     }
     auto const hash = channel.scratch.last_hash; // by value: learning the units clears the scratch
@@ -187,7 +204,7 @@ void LiveSwarm::accept_munro(TimePoint now, Channel& channel, wire::SignedIntegr
         other->trust.settle(now, unit, made);
         judge(now, *other);
     }
-    channel.needs_munro = false;
+    channel.tune_in.on_known(munro.chunks.first);
     fetch_wanted_ = fetch_wanted_ || !playout_.begun();
     retry_pending(now, channel, unit);
 }
@@ -310,7 +327,7 @@ void LiveSwarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit,
         figures_.duplicate_bytes += chunk.payload.size();
         return;
     }
-    channel.needs_munro = false;
+    channel.tune_in.on_known(chunk.chunk);
     channel.has.add(single(chunk.chunk));
     channel.media_bytes_from += chunk.payload.size();
     fed_at_ = now;

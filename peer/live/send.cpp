@@ -241,7 +241,7 @@ void LiveSwarm::on_lost(TimePoint now, Channel& channel, ChunkId chunk)
 void LiveSwarm::on_acknowledged(TimePoint, Channel& channel, wire::Ack const& ack)
 {
     channel.has.add(ack.chunks);
-    channel.needs_munro = false;
+    channel.tune_in.on_known(ack.chunks.last);
 }
 
 } // namespace ppsp::peer

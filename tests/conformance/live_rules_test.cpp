@@ -249,9 +249,11 @@ TEST_F(LiveServing, PP_6_1_2_4_b_datagram_4_and_all_later_ones_show_the_live_edg
             with_data += sent.has<wire::Data>() ? 1 : 0;
         }
         node_.cut();
+        // What is older than datagram 4 says nothing about the live edge.
+        peer_.send({wire::Have{chunks_of(newest - 10)}, wire::Ack{chunks_of(10), 1ms}});
     }
     EXPECT_GT(with_data, 0u);
-    peer_.send({wire::Have{single(chunks_of(newest).first)}});
+    peer_.send({wire::Have{single(chunks_of(19).first)}}); // the newest of datagram 4
     node_.cut_for(10);
     Datagrams const after = peer_.take();
     ASSERT_FALSE(after.empty());
@@ -289,11 +291,50 @@ TEST_F(LiveReceiving, PP_6_1_2_4_a_datagram_3_and_all_later_ones_show_the_live_e
     for (Sent const& sent : later) {
         EXPECT_TRUE(shows(sent, unit_0 + 1));
     }
+    other.send({wire::Have{chunks_of(unit_0)}, wire::Ack{chunks_of(unit_0), 1ms}});
+    other.send({wire::Request{chunks_of(unit_0 + 1)}});
+    Datagrams const still = other.take_after(100ms);
+    ASSERT_FALSE(all_of<wire::Data>(still).empty());
+    for (Sent const& sent : still) {
+        EXPECT_TRUE(shows(sent, unit_0 + 1)) << "it knows an older one";
+    }
     other.send({wire::Have{chunks_of(unit_0 + 1)}});
     static_cast<void>(other.take());
     for (Sent const& sent : other.take_after(20s)) {
         EXPECT_FALSE(shows(sent, unit_0 + 1)) << "it knows";
     }
+}
+
+/// A neighbour that never asked us for anything hears of no units, so it could go on for ever.
+TEST_F(LiveReceiving, PP_6_1_2_4_a_who_is_shown_what_it_knows_says_so)
+{
+    send_unit(node_.sign(unit_0));
+    send_unit(node_.sign(unit_0 + 1));
+    std::vector<Endpoint> all;
+    std::deque<RawPeer> others; // more than a handful, who would be told everything
+    for (std::uint32_t i = 0; i < 20; ++i) {
+        others.emplace_back(node_, Endpoint::v4(0x0a000100 + i, 1), ChannelId{100 + i});
+        all.push_back(others.back().endpoint);
+    }
+    node_.introduce(all);
+    RawPeer* other = nullptr;
+    for (RawPeer& one : others) {
+        other = one.answer() ? &one : other;
+    }
+    ASSERT_NE(other, nullptr);
+    node_.run_for(4s);
+    static_cast<void>(other->take());
+    SignedUnit const known = node_.sign(unit_0);
+    std::size_t haves = 0;
+    for (int i = 0; i < 100; ++i) {
+        other->send(known.munro());
+        for (wire::Have const& have : all_of<wire::Have>(other->take_after(10ms))) {
+            haves += 1;
+            EXPECT_EQ(have.chunks, chunks_of(unit_0 + 1));
+        }
+    }
+    EXPECT_GE(haves, 1u);
+    EXPECT_LE(haves, 11u) << "ten a second";
 }
 
 TEST_F(LiveReceiving, PP_6_1_2_4_c_datagrams_1_and_2_carry_no_munro)

@@ -6,6 +6,7 @@
 #include "peer/channel/peer_availability.hpp"
 #include "peer/channel/request_queue.hpp"
 #include "peer/channel/scratch.hpp"
+#include "peer/channel/tune_in.hpp"
 
 #include <gtest/gtest.h>
 
@@ -360,6 +361,27 @@ TEST(PeerAvailabilityTest, at_the_limit_what_merges_with_others_is_taken)
     EXPECT_TRUE(has.add({ChunkId{0}, ChunkId{29}}));
     EXPECT_EQ(has.chunks().interval_count(), 1U);
     EXPECT_TRUE(has.add(single(ChunkId{50})));
+}
+
+TEST(TuneInTest, PP_6_1_2_4_a_lasts_until_the_munro_that_was_newest_at_first_is_known)
+{
+    TuneIn tune_in;
+    tune_in.on_known(ChunkId{31});
+    EXPECT_TRUE(tune_in.wants(range(32, 47)));
+    EXPECT_TRUE(tune_in.wants(range(48, 63))) << "the stream goes on";
+    tune_in.on_known(ChunkId{20});
+    EXPECT_TRUE(tune_in.wants(range(48, 63)));
+    tune_in.on_known(ChunkId{32});
+    EXPECT_FALSE(tune_in.wants(range(48, 63)));
+    EXPECT_FALSE(tune_in.wants(range(64, 79)));
+}
+
+TEST(TuneInTest, PP_6_1_2_4_a_who_knows_the_newest_at_first_is_never_shown_one)
+{
+    TuneIn tune_in;
+    tune_in.on_known(ChunkId{40});
+    EXPECT_FALSE(tune_in.wants(range(32, 47)));
+    EXPECT_FALSE(tune_in.wants(range(48, 63)));
 }
 
 TEST(HashKnowledgeTest, what_is_in_flight_counts_until_it_is_doubted)
