@@ -178,9 +178,16 @@ void LiveSwarm::ask(TimePoint now, Ask const& wanted)
 void LiveSwarm::withdraw(Withdrawal const& withdrawal)
 {
     Channel* const channel = channel_of(withdrawal.parent);
-    if (channel != nullptr) {
-        withdraw(*channel, store_->grid().chunks(withdrawal.unit));
+    if (channel == nullptr) {
+        return;
     }
+    ChunkRange const chunks = store_->grid().chunks(withdrawal.unit);
+    if (withdrawal.unit > edge() && !channel->asked.overlaps(chunks)) {
+        channel->control.cancels.push_back(chunks); // gives a place back, if there was one
+        touch(*channel);
+        return;
+    }
+    withdraw(*channel, chunks);
 }
 
 void LiveSwarm::withdraw(Channel& channel, ChunkRange chunks)

@@ -129,6 +129,7 @@ private:
     void offer_chunk(TimePoint now, ChunkId chunk);
     void place_first_copies(TimePoint now, UnitIndex unit);
     void announce(TimePoint now, UnitIndex unit);
+    void release_unwanted(UnitIndex unit);
 
     // send.cpp
     void update_budget(TimePoint now);

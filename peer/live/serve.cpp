@@ -341,7 +341,31 @@ void LiveSwarm::announce(TimePoint now, UnitIndex unit)
         channel->haves_due = std::min(channel->haves_due.value_or(due), due);
         touch(*channel);
     }
+    release_unwanted(unit);
     std::erase_if(spreading_, [unit](Spreading const& s) { return s.unit == unit; });
+}
+
+/// Who wants no later unit of the substream has no use for its place. Those of a source go to whom
+/// it chooses, unasked.
+void LiveSwarm::release_unwanted(UnitIndex unit)
+{
+    auto const at = std::find_if(spreading_.begin(), spreading_.end(),
+                                 [unit](Spreading const& s) { return s.unit == unit; });
+    if (is_source() || at == spreading_.end()) {
+        return;
+    }
+    for (PeerKey const child : at->children) {
+        Channel const* const channel = channel_of(child);
+        bool wanted = false;
+        for (UnitIndex later = unit + substreams;
+             channel != nullptr && !wanted && later <= unit + subscription_ahead_max;
+             later += substreams) {
+            wanted = channel->requests.wants_any(store_->grid().chunks(later));
+        }
+        if (!wanted) {
+            slots_.release(child, static_cast<std::uint32_t>(unit % substreams));
+        }
+    }
 }
 
 void LiveSwarm::on_unit_cut(TimePoint now, Bytes payload, bool random_access)

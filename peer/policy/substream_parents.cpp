@@ -183,9 +183,12 @@ void SubstreamPicker::withdraw_from(PeerKey parent, UnitIndex unit, std::uint32_
 {
     Substream const& mine = substreams_[substream];
     UnitIndex const reach = mine.parent == parent ? mine.asked_until : unit + 2 * substreams;
-    for (UnitIndex next = next_of(substream, unit); next < reach; next += substreams) {
+    UnitIndex next = next_of(substream, unit);
+    for (; next < reach; next += substreams) {
         withdrawals_.push_back({parent, next});
     }
+    // All that was asked may be past; that its place is free it has to hear all the same.
+    withdrawals_.push_back({parent, next + substreams});
 }
 
 void SubstreamPicker::unsubscribe(Substream& substream)

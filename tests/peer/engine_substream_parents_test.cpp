@@ -158,6 +158,22 @@ TEST_F(SubstreamPickerTest, a_parent_that_answers_nothing_is_given_up)
     EXPECT_EQ(picker_.fed_by(right_), substreams);
 }
 
+TEST_F(SubstreamPickerTest,
+       a_parent_that_is_given_up_late_hears_it_although_all_that_was_asked_is_past)
+{
+    subscribe_to_left();
+    view_.edge_ = unit_0 + 30; // the trial was for two units of each substream
+    for (UnitIndex unit = unit_0; unit <= view_.edge_; ++unit) {
+        view_.missing_[unit] = 0;
+    }
+    Plan const after = plan(asked_at_ + config_.trial_max + 1us);
+    bool hears = false;
+    for (UnitIndex unit = unit_0; unit < unit_0 + 80; unit += substreams) {
+        hears = hears || (unit > view_.edge_ && withdraws(after, left_, unit));
+    }
+    EXPECT_TRUE(hears);
+}
+
 TEST_F(SubstreamPickerTest, who_refuses_is_left_alone_longer_each_time)
 {
     Duration now = asked_at_;
