@@ -1,7 +1,5 @@
 #include "peer/channel/request_queue.hpp"
 
-#include "protocol/base/assert.hpp"
-
 #include <algorithm>
 
 namespace ppsp::peer {
@@ -35,19 +33,6 @@ std::deque<RequestQueue::Ready>& RequestQueue::queue(Urgency urgency)
     return ready_[static_cast<std::size_t>(urgency)];
 }
 
-Duration RequestQueue::age_max(Urgency urgency)
-{
-    switch (urgency) {
-    case Urgency::first_copy:
-        return first_copy_age_max;
-    case Urgency::push:
-        return push_age_max;
-    case Urgency::pull:
-        return pull_age_max;
-    }
-    PPSP_ASSERT(false);
-}
-
 void RequestQueue::make_ready(Ready const& ready, Urgency urgency)
 {
     if (auto& waiting = queue(urgency); waiting.size() < ready_max) {
@@ -67,7 +52,8 @@ std::optional<RequestQueue::Ready> RequestQueue::next(TimePoint now, Urgency urg
     auto& waiting = queue(urgency);
     while (!waiting.empty()) {
         Ready const& head = waiting.front();
-        bool const stale = head.since != TimePoint{} && now - head.since > age_max(urgency);
+        Duration const age_max = urgency == Urgency::pull ? pull_age_max : push_age_max;
+        bool const stale = head.since != TimePoint{} && now - head.since > age_max;
         if (stale) {
             wanted_.remove(single(head.chunk));
         } else if (wanted_.contains(head.chunk)) {

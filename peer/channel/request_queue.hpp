@@ -24,9 +24,6 @@ public:
 
     /// A push that waited longer than that: whoever wants it has asked somebody else.
     static constexpr Duration push_age_max = std::chrono::milliseconds{600};
-    /// Nobody else can be asked for a first copy, but a neighbour whose own way is too narrow must
-    /// not fall further and further behind: a little more than the latency that viewers begin with.
-    static constexpr Duration first_copy_age_max = std::chrono::milliseconds{900};
 
     /// `first_copy` is what nobody has but its source.
     enum class Urgency : std::uint8_t { first_copy, push, pull };
@@ -62,7 +59,6 @@ public:
     [[nodiscard]] bool has_ready() const;
 
 private:
-    [[nodiscard]] static Duration age_max(Urgency urgency);
     [[nodiscard]] std::deque<Ready>& queue(Urgency urgency);
 
     RangeSet wanted_;
