@@ -53,6 +53,7 @@ Channel& Swarm::add_channel(TimePoint now, Endpoint const& endpoint)
     channel.liveness.keepalive_at = now + 15s;
     channel.handshake.started = now;
     services_.channels.add(channel.own_id, {this, &channel});
+    census_.add(channel);
     return channel;
 }
 
@@ -103,8 +104,10 @@ ByteVector Swarm::opening_datagram(Channel const& channel, Dialect dialect) cons
 /// larger (protocols.md §2.5).
 bool Swarm::superfluous(TimePoint now, Endpoint const& from, ChannelId source, std::size_t size)
 {
-    for (auto const& channel : channels_) {
-        if (channel->endpoint != from || channel->state == ChannelState::closed) {
+    auto const [first, last] = census_.of(from);
+    for (auto at = first; at != last; ++at) {
+        Channel* const channel = at->second;
+        if (channel->state == ChannelState::closed) {
             continue;
         }
         if (channel->peer_id == source && !channel->initiator) {
@@ -119,7 +122,7 @@ bool Swarm::superfluous(TimePoint now, Endpoint const& from, ChannelId source, s
             if (to_number(channel->own_id) > to_number(source)) {
                 return true;
             }
-            channel->state = ChannelState::closed;
+            census_.move(*channel, ChannelState::closed);
             any_closed_ = true;
         }
     }
@@ -146,7 +149,7 @@ void Swarm::on_initiation(TimePoint now, Endpoint const& from, wire::Handshake c
     channel.peer_id = handshake.source;
     channel.profile = *profile;
     channel.has = availability_of(*profile);
-    channel.state = ChannelState::half_open;
+    census_.move(channel, ChannelState::half_open);
     channel.choked_by_us = !uploads();
     figures_.wire_bytes_in += datagram.size();
     on_begin(channel);
@@ -243,16 +246,17 @@ void Swarm::opened(TimePoint now, Channel& channel)
     if (!channel.initiator && channel.handshake.sends == 1) {
         channel.flow.on_round_trip(now - channel.handshake.started);
     }
-    channel.state = ChannelState::open;
+    census_.move(channel, ChannelState::open);
     channel.opened_at = now;
     channel.proven_kbps = std::max(channel.proven_kbps, choice_.proven_kbps(channel.endpoint));
     channel.flow.start(now);
     channel.rate_since = now;
     choice_.on_opened(channel.endpoint);
     // A restarted neighbour took a new number: its old conversation is over (trap T24).
-    for (auto const& other : channels_) {
-        if (other.get() != &channel && other->endpoint == channel.endpoint && other->is_open()) {
-            close(now, *other, "replaced by a newer conversation", false);
+    auto const [first, last] = census_.of(channel.endpoint);
+    for (auto at = first; at != last; ++at) {
+        if (at->second != &channel && at->second->is_open()) {
+            close(now, *at->second, "replaced by a newer conversation", false);
         }
     }
     if (!uploads()) {
@@ -299,7 +303,7 @@ void Swarm::close(TimePoint now, Channel& channel, std::string_view why, bool sa
         flush(now, channel, datagrams);
     }
     bool const was_open = channel.is_open();
-    channel.state = ChannelState::closed;
+    census_.move(channel, ChannelState::closed);
     any_closed_ = true;
     next_dial_ = std::min(next_dial_, now + dial_gap);
     on_closed(now, channel);
@@ -351,6 +355,7 @@ void Swarm::remove_closed()
             return false;
         }
         services_.channels.remove(channel->own_id);
+        census_.remove(*channel);
         return true;
     });
 }
@@ -359,7 +364,7 @@ void Swarm::look_after_handshake(TimePoint now, Channel& channel)
 {
     if (channel.state == ChannelState::half_open) {
         if (now - channel.handshake.started > half_open_max) {
-            channel.state = ChannelState::closed;
+            census_.move(channel, ChannelState::closed);
             any_closed_ = true;
             on_closed(now, channel); // its HAVEs came with the first datagram
         }
@@ -367,7 +372,7 @@ void Swarm::look_after_handshake(TimePoint now, Channel& channel)
     }
     if (now - channel.handshake.started > handshake_give_up) {
         choice_.on_failed(now, channel.endpoint);
-        channel.state = ChannelState::closed;
+        census_.move(channel, ChannelState::closed);
         any_closed_ = true;
         next_dial_ = now;
         return;
@@ -525,40 +530,12 @@ std::vector<NeighbourStatistics> Swarm::neighbour_statistics() const
     return all;
 }
 
-std::size_t Swarm::open_count() const
-{
-    return static_cast<std::size_t>(
-        std::count_if(channels_.begin(), channels_.end(),
-                      [](auto const& channel) { return channel->is_open(); }));
-}
-
 /// Conversations that others began get what is left beside our own. Half-open ones do not count:
 /// their senders may be invented, and they have a table of their own.
 bool Swarm::has_room_for_strangers() const
 {
-    auto const strangers =
-        std::count_if(channels_.begin(), channels_.end(), [](auto const& channel) {
-            return channel->is_open() && !channel->initiator;
-        });
     std::size_t const reserved = !seeks() ? 0 : services_.config.neighbours_target;
-    return static_cast<std::size_t>(strangers) + reserved < services_.config.neighbours_max;
-}
-
-std::size_t Swarm::half_open_count() const
-{
-    return static_cast<std::size_t>(
-        std::count_if(channels_.begin(), channels_.end(), [](auto const& channel) {
-            return channel->state == ChannelState::half_open;
-        }));
-}
-
-std::size_t Swarm::half_open_count(Endpoint const& address) const
-{
-    return static_cast<std::size_t>(
-        std::count_if(channels_.begin(), channels_.end(), [&](auto const& channel) {
-            return channel->state == ChannelState::half_open &&
-                   channel->endpoint.same_address(address);
-        }));
+    return census_.strangers() + reserved < services_.config.neighbours_max;
 }
 
 Channel* Swarm::channel_of(PeerKey key)

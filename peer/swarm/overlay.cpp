@@ -26,10 +26,9 @@ void Swarm::on_uplinks_proven(std::span<ProvenUplink const> peers)
 {
     for (ProvenUplink const& proven : peers) {
         choice_.note_proven(proven.endpoint, proven.kbps);
-        for (auto const& channel : channels_) {
-            if (channel->endpoint == proven.endpoint) {
-                channel->proven_kbps = proven.kbps;
-            }
+        auto const [first, last] = census_.of(proven.endpoint);
+        for (auto at = first; at != last; ++at) {
+            at->second->proven_kbps = proven.kbps;
         }
     }
 }
@@ -53,7 +52,6 @@ void Swarm::dial(TimePoint now)
         }
         Channel& channel = add_channel(now, *endpoint);
         channel.initiator = true;
-        channel.state = ChannelState::wait_reply;
         send_handshake(now, channel, true, handshake_size_max);
         connected.push_back(*endpoint);
         ++own;

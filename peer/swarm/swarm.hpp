@@ -5,6 +5,7 @@
 #include "peer/policy/neighbour_choice.hpp"
 #include "peer/policy/uplink.hpp"
 #include "peer/policy/upload_slots.hpp"
+#include "peer/swarm/census.hpp"
 #include "peer/swarm/channel_table.hpp"
 #include "protocol/base/rng.hpp"
 
@@ -49,9 +50,12 @@ public:
 
     [[nodiscard]] virtual SwarmStatistics statistics(TimePoint now) const = 0;
     [[nodiscard]] std::vector<NeighbourStatistics> neighbour_statistics() const;
-    [[nodiscard]] std::size_t open_count() const;
-    [[nodiscard]] std::size_t half_open_count() const;
-    [[nodiscard]] std::size_t half_open_count(Endpoint const& address) const;
+    [[nodiscard]] std::size_t open_count() const { return census_.open(); }
+    [[nodiscard]] std::size_t half_open_count() const { return census_.half_open(); }
+    [[nodiscard]] std::size_t half_open_count(Endpoint const& address) const
+    {
+        return census_.half_open(address);
+    }
 
 protected:
     Swarm(TimePoint now, SwarmMetadata metadata, congestion::LedbatConfig const& ledbat,
@@ -188,6 +192,7 @@ private:
     void measure_train(Channel& channel, InFlight::Mark const& first, Duration delay);
     void repeat(TimePoint now, Channel& channel, std::vector<ChunkId> const& chunks);
 
+    Census census_;
     congestion::LedbatConfig ledbat_config_;
     TimePoint next_housekeeping_{};
     std::vector<Channel*> touched_; ///< to be looked at before the engine rests

@@ -40,6 +40,8 @@ struct Row {
 [[nodiscard]] std::vector<Row> engine_rows();
 [[nodiscard]] std::vector<Row> socket_rows();
 [[nodiscard]] std::vector<Row> node_rows();
+[[nodiscard]] std::vector<Row> requests_rows();
+[[nodiscard]] std::vector<Row> transfer_rows();
 
 class StopWatch {
 public:

@@ -35,7 +35,8 @@ struct Result {
 std::vector<Row> all_rows()
 {
     std::vector<Row> all;
-    for (auto* const rows : {codec_rows, crypto_rows, engine_rows, socket_rows, node_rows}) {
+    for (auto* const rows : {codec_rows, crypto_rows, engine_rows, socket_rows, node_rows,
+                             transfer_rows, requests_rows}) {
         auto more = rows();
         std::move(more.begin(), more.end(), std::back_inserter(all));
     }
