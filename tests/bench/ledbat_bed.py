@@ -2,7 +2,9 @@
 """LEDBAT in real queues: ledbat_flow, cubic and libtorrent's uTP between two network namespaces.
 
 Each case makes its own pair of namespaces with namespace_link in between (rate, tail-drop queue,
-delay, loss) and removes them whatever happens. Prints one JSON object per case and run; figures
+delay, loss) and removes them whatever happens. With --shaper tbf rate and queue are the kernel's
+token bucket filter, in front of namespace_link, which then only delays and loses; its queue is read
+ten times a second. Prints one JSON object per case and run; figures
 have the names of ledbat_model's. Without the right to make namespaces it says so and runs
 ledbat_model instead.
 """
@@ -73,10 +75,12 @@ class Bed:
         for end in ends:
             ip("netns", "add", end)
         queue = int(self.link["rate"] / 8e3 * self.link["queue_ms"])
+        by_kernel = self.options.shaper == "tbf"
         words = [self.options.bin / "namespace_link", "--from", ends[0], "--to", ends[1],
-                 "--rate", self.link["rate"], "--queue", queue, "--there", self.link["there"],
+                 "--rate", 1e10 if by_kernel else self.link["rate"],
+                 "--queue", 100_000_000 if by_kernel else queue, "--there", self.link["there"],
                  "--back", self.link["back"], "--loss", self.link["loss"]]
-        for at, rate in self.link["rates"]:
+        for at, rate in [] if by_kernel else self.link["rates"]:
             words += ["--rate-at", f"{at}:{rate}"]
         self.emulator = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE,
                                          text=True)
@@ -87,15 +91,49 @@ class Bed:
             ip("-n", end, "addr", "add", f"10.77.0.{number}/24", "dev", "lk0")
             ip("-n", end, "link", "set", "lk0", "mtu", "1500", "txqueuelen", "10000", "up")
             ip("-n", end, "link", "set", "lo", "up")
+        self.tbf_rate = self.link["rate"]
+        self.tbf_queues = []
+        if by_kernel:
+            self.tbf("add", queue)
         self.started = time.monotonic()
         self.reader = threading.Thread(target=self.read)
         self.reader.start()
+        if by_kernel:
+            self.is_watching = True
+            self.watcher = threading.Thread(target=self.watch, args=(queue,))
+            self.watcher.start()
+
+    def tbf(self, verb, queue):
+        subprocess.run(["tc", "-n", f"{self.name}a", "qdisc", verb, "dev", "lk0", "root", "tbf",
+                        "rate", f"{int(self.tbf_rate)}bit", "burst", "3200", "limit", str(queue)],
+                       check=True, capture_output=True, text=True)
+
+    def watch(self, queue):
+        """What waits in the kernel, in milliseconds of its rate; its rate changes by the clock."""
+        rates = sorted(self.link["rates"])
+        while self.is_watching:
+            now = time.monotonic() - self.started
+            if rates and now >= rates[0][0]:
+                self.tbf_rate = rates.pop(0)[1]
+                self.tbf("change", queue)
+            shown = subprocess.run(["tc", "-n", f"{self.name}a", "-s", "-j", "qdisc", "show", "dev",
+                                    "lk0"], capture_output=True, text=True)
+            if shown.returncode == 0:
+                backlog = json.loads(shown.stdout)[0].get("backlog", 0)
+                self.tbf_queues.append((now, backlog * 8e3 / self.tbf_rate))
+            time.sleep(0.1)
 
     def read(self):
         for line in self.emulator.stdout:
-            self.log.append(json.loads(line))
+            row = json.loads(line)
+            if self.options.shaper == "tbf":
+                row["queue_ms"] = self.tbf_queues[-1][1] if self.tbf_queues else 0.0
+            self.log.append(row)
 
     def remove(self):
+        if hasattr(self, "watcher"):
+            self.is_watching = False
+            self.watcher.join()
         for child in reversed(self.children):
             if child.poll() is None:
                 child.send_signal(signal.SIGTERM)
@@ -287,6 +325,8 @@ def main():
     parser.add_argument("--flow", choices=("ours", "utp"), default="ours")
     parser.add_argument("--utp-target", type=int, default=100, help="ms")
     parser.add_argument("--algorithm", choices=("fair", "rfc6817"), default="fair")
+    parser.add_argument("--shaper", choices=("link", "tbf"), default="link",
+                        help="what makes rate and queue: namespace_link or the kernel's tbf")
     parser.add_argument("--forgive", choices=("yes", "no"), default="no",
                         help="whether losses with a short queue count as the link's")
     options = parser.parse_args()

@@ -11,6 +11,7 @@ import os
 import pathlib
 import resource
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -70,6 +71,33 @@ def run_utp(programs, size):
     return figures["seconds"], figures["seeder_cpu_s"], figures["leecher_cpu_s"]
 
 
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def run_utp_many(programs, size, leechers):
+    """One uTP seed and several leechers, each at an address of its own, which know the seed only: libtorrent has no other way to learn of one another
+    here. Seconds of the slowest from its start, CPU-seconds of the seed and of all leechers."""
+    words = ["--bytes", str(size), "--seconds", "300"]
+    at = f"127.0.0.1:{free_port()}"
+    seed = subprocess.Popen([programs / "utp_pair", "seed", "--listen", at, *words], stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(1 + size / 1e8)  # it writes and hashes its file
+        leeches = [subprocess.Popen([programs / "utp_pair", "leech", "--listen", f"127.0.0.{number + 2}:{free_port()}", "--from", at, *words],
+                                    stdout=subprocess.PIPE, text=True) for number in range(leechers)]
+        figures = [json.loads(leech.communicate(timeout=400)[0]) for leech in leeches]
+        if any(each["bytes"] < size for each in figures):
+            sys.exit("utp_pair: a leecher did not get all")
+        seed_figures = json.loads(seed.communicate(timeout=60)[0])
+    finally:
+        if seed.poll() is None:
+            seed.terminate()
+            seed.wait()
+    return max(each["seconds"] for each in figures), seed_figures["cpu_s"], sum(each["cpu_s"] for each in figures)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of the programs")
@@ -78,9 +106,9 @@ def main():
     parser.add_argument("--leechers", type=int, default=1)
     options = parser.parse_args()
     size = options.megabytes * 1_000_000
-    has_utp = (options.bin / "utp_pair").exists() and options.leechers == 1
+    has_utp = (options.bin / "utp_pair").exists()
     if not has_utp:
-        print("without libtorrent beside it" + ("" if options.leechers > 1 else " (build the target utp_pair)"))
+        print("without libtorrent beside it (build the target utp_pair)")
     memory = pathlib.Path("/dev/shm")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ppsp-bench-", dir=memory if memory.is_dir() else None))
     ratios = {"rate": [], "cpu": []}
@@ -94,8 +122,9 @@ def main():
             moved = size * options.leechers
             line = f"round {number + 1}: {moved / seconds / 1e6:6.1f} MB/s, CPU-s/GB {seed * 1e9 / moved:5.2f} + {leech * 1e9 / moved:5.2f}"
             if has_utp:
-                u_seconds, u_seed, u_leech = run_utp(options.bin, size)
-                line += f" | uTP {size / u_seconds / 1e6:6.1f} MB/s, {u_seed * 1e9 / size:5.2f} + {u_leech * 1e9 / size:5.2f}"
+                u_seconds, u_seed, u_leech = (run_utp(options.bin, size) if options.leechers == 1
+                                              else run_utp_many(options.bin, size, options.leechers))
+                line += f" | uTP {moved / u_seconds / 1e6:6.1f} MB/s, {u_seed * 1e9 / moved:5.2f} + {u_leech * 1e9 / moved:5.2f}"
                 ratios["rate"].append(u_seconds / seconds)
                 ratios["cpu"].append((seed + leech) / (u_seed + u_leech))
                 line += f" | rate x {ratios['rate'][-1]:.2f}, CPU x {ratios['cpu'][-1]:.2f}"
