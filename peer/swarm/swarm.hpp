@@ -166,22 +166,24 @@ private:
     // overlay.cpp
     bool make_room(TimePoint now);
 
-    // neighbours.cpp
+    // handshakes.cpp
     static constexpr std::size_t handshake_size_max = 1200;
-    Channel& add_channel(TimePoint now, Endpoint const& endpoint);
     void send_handshake(TimePoint now, Channel& channel, bool initiator, std::size_t size_max);
     [[nodiscard]] ByteVector opening_datagram(Channel const& channel, Dialect dialect) const;
     void on_handshake(TimePoint now, Channel& channel, wire::Handshake const& handshake);
     [[nodiscard]] PeerAvailability availability_of(PeerProfile const& profile) const;
+    bool superfluous(TimePoint now, Endpoint const& from, ChannelId source, std::size_t size);
+    void opened(TimePoint now, Channel& channel);
+    void look_after_handshake(TimePoint now, Channel& channel);
+
+    // neighbours.cpp
+    Channel& add_channel(TimePoint now, Endpoint const& endpoint);
     void on_message(TimePoint now, Channel& channel, wire::Message const& message);
     void on_peer_named(TimePoint now, Channel& channel, Endpoint const& peer);
-    bool superfluous(TimePoint now, Endpoint const& from, ChannelId source, std::size_t size);
     [[nodiscard]] bool has_room_for_strangers() const;
-    void opened(TimePoint now, Channel& channel);
     void punish(TimePoint now, Channel& channel, BanReason reason);
     void remove_closed();
     void look_after(TimePoint now, Channel& channel);
-    void look_after_handshake(TimePoint now, Channel& channel);
     void housekeeping(TimePoint now);
     void wake_channels(TimePoint now);
     void rearm(TimePoint now, Channel& channel);
