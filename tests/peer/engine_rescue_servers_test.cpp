@@ -53,11 +53,7 @@ TEST_F(RescueServersTest, AServerThatLiesAboutASingleChunkGetsNothingIn)
             ++lies;
         }
     };
-    VirtualSwarm::SourceOptions options;
-    options.uplink_bps = 2'400'000;
-    VirtualNode& source = start_source(options);
-    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
-    swarm.introduce(viewer, {source.endpoint});
+    VirtualNode& viewer = join_poor_source();
     swarm.run_for(60s);
     EXPECT_TRUE(swarm.output_is_exact(viewer));
     auto const figures = swarm.figures(viewer);
@@ -82,11 +78,7 @@ TEST_F(RescueServersTest, WrongChunksOfAUnitWhoseOthersAreGoodGetNothingIn)
             answer.body.front() ^= 1;
         }
     };
-    VirtualSwarm::SourceOptions options;
-    options.uplink_bps = 2'400'000;
-    VirtualNode& source = start_source(options);
-    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
-    swarm.introduce(viewer, {source.endpoint});
+    VirtualNode& viewer = join_poor_source();
     swarm.run_for(40s);
     auto const figures = swarm.figures(viewer);
     EXPECT_TRUE(swarm.output_is_exact(viewer));
@@ -222,11 +214,7 @@ TEST_F(RescueServersTest, ServersWithoutRangesDoAsWell)
 {
     auto& cache = add_server(StorageTier::cache);
     cache.knows_ranges = false;
-    VirtualSwarm::SourceOptions options;
-    options.uplink_bps = 2'400'000;
-    VirtualNode& source = start_source(options);
-    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
-    swarm.introduce(viewer, {source.endpoint});
+    VirtualNode& viewer = join_poor_source();
     swarm.run_for(30s);
     EXPECT_TRUE(swarm.output_is_exact(viewer));
     auto const figures = swarm.figures(viewer);

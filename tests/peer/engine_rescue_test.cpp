@@ -83,11 +83,7 @@ TEST_F(RescueTest, CarriesWhatTheUplinksLack)
 {
     // 16 chunks in 50 ms are 2.6 Mbit/s; with headers 2.9 would be needed.
     auto const& cache = add_server(StorageTier::cache);
-    VirtualSwarm::SourceOptions options;
-    options.uplink_bps = 2'400'000;
-    VirtualNode& source = start_source(options);
-    VirtualNode& viewer = swarm.add_viewer(std::nullopt);
-    swarm.introduce(viewer, {source.endpoint});
+    VirtualNode& viewer = join_poor_source();
     swarm.run_for(20s);
     auto const before = swarm.figures(viewer);
     std::uint64_t const bytes_before = cache.bytes;

@@ -35,6 +35,17 @@ struct RescueTest : testing::Test {
         swarm.run_for(5s);
         return source;
     }
+    /// A viewer whose only neighbour is a source that carries 2.4 Mbit/s of a stream that takes 2.9
+    /// with its headers.
+    VirtualNode& join_poor_source()
+    {
+        VirtualSwarm::SourceOptions options;
+        options.uplink_bps = 2'400'000;
+        VirtualNode& source = start_source(options);
+        VirtualNode& viewer = swarm.add_viewer(std::nullopt);
+        swarm.introduce(viewer, {source.endpoint});
+        return viewer;
+    }
     VirtualStorage::Server& add_server(StorageTier tier, std::uint32_t cost = 0)
     {
         // References stay good: there are few.
