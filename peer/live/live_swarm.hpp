@@ -113,6 +113,7 @@ private:
     void refuse_place(TimePoint now, Channel& channel, std::uint32_t substream);
     void tell_leavers(TimePoint now);
     void drop_substream(std::vector<ChunkRange>& ranges, std::uint32_t substream) const;
+    [[nodiscard]] bool wants_later(Channel const& channel, UnitIndex unit) const;
     void on_cancel(Channel& channel, ChunkRange chunks);
     void request_chunk(TimePoint now, Channel& channel, ChunkId chunk);
     [[nodiscard]] bool helps_newcomer(TimePoint now, Channel& channel);

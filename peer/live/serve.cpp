@@ -131,6 +131,18 @@ void LiveSwarm::refuse_place(TimePoint now, Channel& channel, std::uint32_t subs
     }
 }
 
+/// Whether the neighbour still wants this unit or a later one of its substream.
+bool LiveSwarm::wants_later(Channel const& channel, UnitIndex unit) const
+{
+    UnitIndex const end = unit + subscription_ahead_max;
+    for (; unit < end; unit += substreams) {
+        if (channel.requests.wants_any(store_->grid().chunks(unit))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /// Who takes a subscription back gives its place away, too.
 void LiveSwarm::on_cancel(Channel& channel, ChunkRange chunks)
 {
@@ -143,12 +155,8 @@ void LiveSwarm::on_cancel(Channel& channel, ChunkRange chunks)
     UnitIndex const first = std::max(grid.unit_of(chunks.first), next);
     UnitIndex const last = std::min(grid.unit_of(chunks.last), next + subscription_ahead_max);
     for (UnitIndex unit = first; unit <= last && unit < first + substreams; ++unit) {
-        bool wanted = false; // of its substream; the range holds each of them once by then
-        for (UnitIndex later = next + (unit - next) % substreams;
-             later < next + subscription_ahead_max && !wanted; later += substreams) {
-            wanted = channel.requests.wants_any(grid.chunks(later));
-        }
-        if (!wanted) {
+        // The range holds a unit of each substream once by then.
+        if (!wants_later(channel, next + (unit - next) % substreams)) {
             slots_.release(key_of(channel), static_cast<std::uint32_t>(unit % substreams));
         }
     }
@@ -356,13 +364,7 @@ void LiveSwarm::release_unwanted(UnitIndex unit)
     }
     for (PeerKey const child : at->children) {
         Channel const* const channel = channel_of(child);
-        bool wanted = false;
-        for (UnitIndex later = unit + substreams;
-             channel != nullptr && !wanted && later <= unit + subscription_ahead_max;
-             later += substreams) {
-            wanted = channel->requests.wants_any(store_->grid().chunks(later));
-        }
-        if (!wanted) {
+        if (channel == nullptr || !wants_later(*channel, unit + substreams)) {
             slots_.release(child, static_cast<std::uint32_t>(unit % substreams));
         }
     }
