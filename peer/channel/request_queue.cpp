@@ -44,7 +44,7 @@ void RequestQueue::make_ready_again(TimePoint now, ChunkId chunk, Urgency urgenc
 {
     wanted_.add(single(chunk));
     TimePoint const since = urgency == Urgency::pull ? now : TimePoint{};
-    queue(urgency).push_front({chunk, since, 0});
+    queue(urgency).push_front({chunk, since, 0, since});
 }
 
 std::optional<RequestQueue::Ready> RequestQueue::next(TimePoint now, Urgency urgency)
@@ -53,7 +53,8 @@ std::optional<RequestQueue::Ready> RequestQueue::next(TimePoint now, Urgency urg
     while (!waiting.empty()) {
         Ready const& head = waiting.front();
         Duration const age_max = urgency == Urgency::pull ? pull_age_max : push_age_max;
-        bool const stale = head.since != TimePoint{} && now - head.since > age_max;
+        // What came late itself goes on at once: a whole branch waits for it.
+        bool const stale = head.ready != TimePoint{} && now - head.ready > age_max;
         if (stale) {
             wanted_.remove(single(head.chunk));
         } else if (wanted_.contains(head.chunk)) {

@@ -69,8 +69,8 @@ TEST(RequestQueueTest, what_waited_too_long_is_forgotten_a_push_sooner_than_a_pu
     static_assert(RequestQueue::push_age_max < RequestQueue::pull_age_max);
     RequestQueue queue;
     (void)queue.want(range(0, 1));
-    queue.make_ready({ChunkId{0}, at(1s)}, Urgency::pull);
-    queue.make_ready({ChunkId{1}, at(1s)}, Urgency::push);
+    queue.make_ready({ChunkId{0}, at(1s), 0, at(1s)}, Urgency::pull);
+    queue.make_ready({ChunkId{1}, at(1s), 0, at(1s)}, Urgency::push);
     Duration const push_end = 1s + RequestQueue::push_age_max;
     EXPECT_EQ(next_chunk(queue, push_end, Urgency::push), ChunkId{1});
     EXPECT_FALSE(next_chunk(queue, push_end + 1us, Urgency::push).has_value());
@@ -82,12 +82,24 @@ TEST(RequestQueueTest, what_waited_too_long_is_forgotten_a_push_sooner_than_a_pu
     EXPECT_FALSE(queue.has_ready());
 }
 
+TEST(RequestQueueTest, what_came_late_itself_is_passed_on)
+{
+    RequestQueue queue;
+    (void)queue.want(range(0, 0));
+    Duration const came = 1s + 2 * RequestQueue::push_age_max;
+    queue.make_ready({ChunkId{0}, at(1s), 0, at(came)}, Urgency::push);
+    EXPECT_EQ(next_chunk(queue, came, Urgency::push), ChunkId{0});
+    EXPECT_EQ(next_chunk(queue, came + RequestQueue::push_age_max, Urgency::push), ChunkId{0});
+    EXPECT_FALSE(
+        next_chunk(queue, came + RequestQueue::push_age_max + 1us, Urgency::push).has_value());
+}
+
 TEST(RequestQueueTest, what_is_too_old_does_not_hold_up_what_is_behind_it)
 {
     RequestQueue queue;
     (void)queue.want(range(0, 1));
-    queue.make_ready({ChunkId{0}, at(1s)}, Urgency::push);
-    queue.make_ready({ChunkId{1}, at(1s + 100ms)}, Urgency::push);
+    queue.make_ready({ChunkId{0}, at(1s), 0, at(1s)}, Urgency::push);
+    queue.make_ready({ChunkId{1}, at(1s + 100ms), 0, at(1s + 100ms)}, Urgency::push);
     EXPECT_EQ(next_chunk(queue, 1s + RequestQueue::push_age_max + 50ms, Urgency::push), ChunkId{1});
 }
 
@@ -108,7 +120,7 @@ TEST(RequestQueueTest, a_lost_chunk_goes_first_and_never_gets_too_old)
 {
     RequestQueue queue;
     (void)queue.want(range(0, 1));
-    queue.make_ready({ChunkId{0}, at(1s)}, Urgency::push);
+    queue.make_ready({ChunkId{0}, at(1s), 0, at(1s)}, Urgency::push);
     queue.make_ready_again(at(1s), ChunkId{7}, Urgency::push);
     EXPECT_TRUE(queue.wants(ChunkId{7})) << "sending had taken it off";
     EXPECT_EQ(next_chunk(queue, 1s, Urgency::push), ChunkId{7});
@@ -125,6 +137,8 @@ TEST(RequestQueueTest, a_lost_pull_goes_before_other_pulls_but_behind_pushes)
     queue.make_ready_again(at(1s), ChunkId{2}, Urgency::pull);
     EXPECT_EQ(next_chunk(queue, 1s, Urgency::pull), ChunkId{2});
     EXPECT_FALSE(next_chunk(queue, 1s, Urgency::push).has_value());
+    EXPECT_EQ(next_chunk(queue, 1s + RequestQueue::pull_age_max + 1us, Urgency::pull), ChunkId{1})
+        << "a lost pull gets too old like others";
 }
 
 TEST(RequestQueueTest, a_cleared_one_wants_nothing_and_sends_nothing)
