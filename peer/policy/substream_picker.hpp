@@ -18,7 +18,7 @@ struct SubstreamPickerConfig {
     std::uint32_t horizon_units_trial = 16;
     /// A unit that its parent did not begin that long after it usually does, beside four mean
     /// deviations, is fetched elsewhere.
-    Duration patience = std::chrono::milliseconds{150};
+    Duration patience = std::chrono::milliseconds{250};
     /// A tenth of the time until the unit is due, within these two.
     Duration patience_min = std::chrono::milliseconds{40};
     /// A subscription is said twice, so far apart: a lost REQUEST would cost several units.
@@ -28,10 +28,17 @@ struct SubstreamPickerConfig {
     /// A unit that began and then stood still for that long is asked again. Covers reordering and
     /// the pace of a slow uplink.
     Duration stall = std::chrono::milliseconds{35};
+    /// What nobody is known to have is looked for that often.
+    Duration search_gap = std::chrono::milliseconds{150};
     /// A pull that brought nothing for that long beside a round trip goes to somebody else.
     Duration pull_patience = std::chrono::milliseconds{400};
     /// Near by less patience does: this and three round trips.
     Duration pull_patience_near = std::chrono::milliseconds{100};
+    /// What a pull in vain counts against the neighbour in the next one, and for how long: those
+    /// who have no room are many and hold the same units, and a branch that misses one asks all at
+    /// once.
+    Duration vain_handicap = std::chrono::milliseconds{500};
+    Duration vain_fresh = std::chrono::seconds{2};
     /// Who has no place for a substream has little room for pulls of its units.
     Duration refusal_handicap = std::chrono::milliseconds{300};
     /// What it counts against a neighbour that what it announced did not come lately.
@@ -144,6 +151,7 @@ private:
         std::array<std::uint8_t, substreams> refusals{};
         std::array<std::uint8_t, substreams> misses{};
         std::array<TimePoint, substreams> announced{}; ///< when it last announced a unit
+        std::optional<TimePoint> vain_at;              ///< when a pull was last given up
     };
     struct Substream {
         std::optional<PeerKey> parent;

@@ -60,6 +60,11 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
     bool const joining = std::none_of(substreams_.begin(), substreams_.end(),
                                       [](Substream const& s) { return s.own.known; });
     bool const too_many = !urgent && !joining && !state.pull && pulls >= config_.pulls_max;
+    bool const in_vain = state.pull && state.parent && !state.started &&
+                         now - state.progress >= config_.pull_patience_near;
+    if (in_vain) {
+        parents_[*state.parent].vain_at = now;
+    }
     auto parent = too_many ? std::nullopt : holder(now, view, unit, state.parent);
     // Others have it and the parent does not: that is its fault. If nobody has it, it is late for
     // everybody.
@@ -83,7 +88,7 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
         }
     }
     if (!parent) {
-        state.check = now + config_.patience;
+        state.check = now + config_.search_gap;
         return;
     }
     if (state.parent && state.parent != parent) {
@@ -148,6 +153,11 @@ std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& 
         }
         if (!urgent && blocked(now, parent.key, substream_of(unit))) {
             cost += static_cast<double>(config_.refusal_handicap.count());
+        }
+        if (auto const at = parents_.find(parent.key);
+            at != parents_.end() && at->second.vain_at &&
+            now - *at->second.vain_at < config_.vain_fresh) {
+            cost += static_cast<double>(config_.vain_handicap.count());
         }
         if (parent.doubtful) {
             cost += static_cast<double>(config_.doubt_handicap.count());

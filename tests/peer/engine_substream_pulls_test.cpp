@@ -184,6 +184,30 @@ TEST_F(SubstreamPickerTest, a_pull_that_brings_nothing_goes_to_somebody_else)
     EXPECT_TRUE(withdraws(after, left_, unit_0));
 }
 
+TEST_F(SubstreamPickerTest, who_was_asked_in_vain_is_asked_last_for_a_while)
+{
+    join(right_);
+    view_.parents_[1].rtt = 450ms;
+    for (UnitIndex unit = unit_0; unit < unit_0 + 3; ++unit) {
+        view_.held[{left_, unit}] = all_chunks;
+        view_.held[{right_, unit}] = all_chunks;
+        view_.missing_[unit] = unit == unit_0 ? all_chunks : 0;
+    }
+    view_.edge_ = unit_0 + 2;
+    ASSERT_EQ(asked_of(plan(start), unit_0), left_);
+    Duration const vain = start + 10ms + config_.pull_patience_near + 3 * 10ms;
+    ASSERT_EQ(asked_of(plan(vain), unit_0), right_);
+    auto const asked_for = [&](Duration now, UnitIndex unit) {
+        view_.missing_[unit] = all_chunks;
+        picker_.on_not_rescued(at(now), unit);
+        return asked_of(plan(now), unit);
+    };
+    view_.missing_[unit_0] = 0;
+    EXPECT_EQ(asked_for(vain + 1ms, unit_0 + 1), right_) << "left is much nearer";
+    view_.missing_[unit_0 + 1] = 0;
+    EXPECT_EQ(asked_for(vain + config_.vain_fresh, unit_0 + 2), left_);
+}
+
 TEST_F(SubstreamPickerTest, a_doubtful_holder_is_asked_last)
 {
     join(right_);
