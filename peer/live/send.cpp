@@ -7,8 +7,8 @@
 namespace ppsp::peer {
 namespace {
 
-/// While new units leave later than this after they came, pulls wait: what is asked again because
-/// the first copies are late makes them later.
+/// While first copies leave later than this after they were cut, pulls from the source wait: what
+/// is asked again because the first copies are late makes them later.
 constexpr Duration push_late = 100ms;
 constexpr int push_late_units = 3;
 constexpr Duration pulls_pause = 200ms;
@@ -150,7 +150,7 @@ void LiveSwarm::send_data(TimePoint now)
             if (next.channel == nullptr) {
                 break;
             }
-            if (next.ready != TimePoint{} && urgency != pull &&
+            if (is_source() && next.ready != TimePoint{} && urgency != pull &&
                 now - next.ready > std::max<Duration>(push_late, unit_time() * push_late_units)) {
                 pulls_pause_until_ = now + pulls_pause;
             }

@@ -200,6 +200,21 @@ TEST(SimWorld, a_small_swarm_plays_and_gets_its_bytes_from_peers)
     EXPECT_LT(result.overhead_ratio, 0.16);
 }
 
+/// What a branch misses is repaired with the twentieth of the uplinks that the stream leaves: what
+/// comes late is passed on, pulls use every gap, and nobody is asked again and again in vain.
+TEST(SimWorld, full_uplinks_still_repair_what_is_lost)
+{
+    Scenario scenario = load("steady");
+    scenario.peers = 24;
+    scenario.seed = 2;
+    scenario.seconds = 50;
+    scenario.join_over = 8;
+    scenario.measure_from = 25;
+    RunResult const result = run(scenario);
+    EXPECT_GT(result.continuity, 0.99);
+    EXPECT_LT(result.duplicate_ratio, 0.02);
+}
+
 TEST(SimWorld, who_vanishes_is_done_without)
 {
     Scenario scenario = load("small");
