@@ -56,6 +56,8 @@ struct Liveness {
     TimePoint received{};
     TimePoint keepalive_at{};
     std::uint32_t sent_since_received = 0;
+    /// First DATA after the last datagram received.
+    std::optional<TimePoint> data_since;
     /// First unanswered REQUEST after the last datagram received.
     std::optional<TimePoint> asked_since;
 };
@@ -148,6 +150,14 @@ struct Channel {
     static constexpr double rank_unknown = 500;
     /// Nothing new is sent to a neighbour after two timeouts in a row; one may be a lost tail.
     [[nodiscard]] bool responds() const { return flow.timeouts_in_a_row() < 2; }
+    /// Who gets DATA and acknowledges none for that long beside a round trip is gone, or as good
+    /// as: a receiver of a live stream speaks every few hundred milliseconds.
+    static constexpr Duration silent_max = std::chrono::milliseconds{700};
+    [[nodiscard]] bool is_silent(TimePoint now) const
+    {
+        return liveness.data_since &&
+               now - *liveness.data_since > silent_max + flow.rtt().smoothed();
+    }
     /// It may want units from us: it began the conversation, or asked for something.
     [[nodiscard]] bool follows_us() const { return !initiator || peer_wants_stream; }
 };

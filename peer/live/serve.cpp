@@ -232,6 +232,10 @@ LiveSwarm::Spreading& LiveSwarm::spreading_of(TimePoint now, UnitIndex unit)
     ChunkRange const whole = store_->grid().chunks(unit);
     std::vector<Channel*> subscribers;
     for (auto const& channel : channels_) {
+        if (channel->is_silent(now)) {
+            slots_.release(key_of(*channel)); // somebody else can use them
+            continue;
+        }
         if (channel->is_open() && !channel->choked_by_us && channel->responds() &&
             channel->requests.wants_any(whole)) {
             subscribers.push_back(channel.get());
@@ -415,7 +419,8 @@ void LiveSwarm::place_first_copies(TimePoint now, UnitIndex unit)
         bool const served = std::find(spreading.children.begin(), spreading.children.end(), key) !=
                             spreading.children.end();
         if (!served && channel->is_open() && !channel->choked_by_us && channel->responds() &&
-            channel->peer_wants_stream && !channel->profile.is_source()) {
+            !channel->is_silent(now) && channel->peer_wants_stream &&
+            !channel->profile.is_source()) {
             takers.push_back({channel->rank(), !slots_.holds(key, substream), slots_.places_of(key),
                               rng_.next(), channel.get()});
         }

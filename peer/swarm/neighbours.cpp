@@ -54,6 +54,7 @@ void Swarm::on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& r
     channel.liveness.received = now;
     channel.liveness.sent_since_received = 0;
     channel.liveness.asked_since.reset();
+    channel.liveness.data_since.reset();
     if (channel.state == ChannelState::half_open) {
         if (!has_room_for_strangers()) {
             close(now, channel, "no room", true);

@@ -66,6 +66,7 @@ void Swarm::note_sent(TimePoint now, Channel& channel, ChunkId chunk, std::size_
 {
     channel.media_bytes_to += media_bytes;
     figures_.upload_media_bytes += media_bytes;
+    channel.liveness.data_since = channel.liveness.data_since.value_or(now);
     // It arrives with its last byte.
     channel.flow.on_sent(now, chunk, media_bytes + data_overhead_bytes,
                          services_.uplink.position_bytes());

@@ -63,5 +63,46 @@ TEST(Places, ComeFreeWithTheLastUnitThatTheirChildWants)
     EXPECT_LE(swarm.now() - last_data, 300ms);
 }
 
+/// REQUESTs in the datagram for units up to `newest`: what is fetched instead of pushed.
+int pulls_in(ByteVector const& bytes, std::uint64_t newest_chunk)
+{
+    wire::DatagramReader reader(bytes, {});
+    int pulls = 0;
+    for (auto message = reader.next(); message && *message; message = reader.next()) {
+        auto const* request = std::get_if<wire::Request>(&**message);
+        pulls += request != nullptr && to_number(request->chunks.first) <= newest_chunk ? 1 : 0;
+    }
+    return pulls;
+}
+
+TEST(Places, OfAChildThatVanishedGoToSomebodyElseWithinASecond)
+{
+    VirtualSwarm swarm{2};
+    VirtualSwarm::SourceOptions options;
+    options.uplink_bps = 16ULL * 1024 * 8 * 20 * 14 / 10; // 1.4 streams: few have a second copy
+    VirtualNode& source = swarm.add_source(options);
+    swarm.run_for(1s);
+    VirtualNode& gone = swarm.add_viewer();
+    VirtualNode& other = swarm.add_viewer();
+    swarm.introduce(gone);
+    swarm.introduce(other);
+    bool counts = false;
+    int pulls = 0;
+    swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector& bytes) {
+        if (counts && from == other.endpoint && to == source.endpoint) {
+            pulls += pulls_in(bytes, swarm.figures(source).newest_unit.value_or(0) * 16);
+        }
+        return true;
+    };
+    swarm.run_for(10s);
+    auto const before = swarm.figures(other);
+    swarm.kill(gone);
+    swarm.run_for(1200ms);
+    counts = true;
+    swarm.run_for(2s);
+    EXPECT_LE(pulls, 5);
+    EXPECT_EQ(swarm.figures(other).stalls, before.stalls);
+}
+
 } // namespace
 } // namespace ppsp::test
