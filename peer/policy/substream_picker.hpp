@@ -39,6 +39,8 @@ struct SubstreamPickerConfig {
     /// once.
     Duration vain_handicap = std::chrono::milliseconds{500};
     Duration vain_fresh = std::chrono::seconds{2};
+    /// Whoever offers places has room; what the lack of such an offer counts in a pull.
+    Duration full_handicap = std::chrono::milliseconds{300};
     /// Who has no place for a substream has little room for pulls of its units.
     Duration refusal_handicap = std::chrono::milliseconds{300};
     /// What it counts against a neighbour that what it announced did not come lately.

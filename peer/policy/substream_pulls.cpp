@@ -154,6 +154,10 @@ std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& 
         if (!urgent && blocked(now, parent.key, substream_of(unit))) {
             cost += static_cast<double>(config_.refusal_handicap.count());
         }
+        if (!urgent && !parent.is_source && !offers(now, parent.key) &&
+            !offers(now, parent.key, substream_of(unit))) {
+            cost += static_cast<double>(config_.full_handicap.count());
+        }
         if (auto const at = parents_.find(parent.key);
             at != parents_.end() && at->second.vain_at &&
             now - *at->second.vain_at < config_.vain_fresh) {

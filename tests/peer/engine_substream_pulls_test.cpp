@@ -208,6 +208,16 @@ TEST_F(SubstreamPickerTest, who_was_asked_in_vain_is_asked_last_for_a_while)
     EXPECT_EQ(asked_for(vain + config_.vain_fresh, unit_0 + 2), left_);
 }
 
+TEST_F(SubstreamPickerTest, who_offers_places_is_asked_before_who_is_nearer)
+{
+    join(right_);
+    view_.parents_[1].rtt = 200ms;
+    view_.edge_ = unit_0;
+    view_.held[{left_, unit_0}] = all_chunks;
+    announce(start, right_, unit_0);
+    EXPECT_EQ(asked_of(plan(start), unit_0), right_);
+}
+
 TEST_F(SubstreamPickerTest, a_doubtful_holder_is_asked_last)
 {
     join(right_);
