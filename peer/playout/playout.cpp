@@ -1,5 +1,7 @@
 #include "peer/playout/playout.hpp"
 
+#include "peer/chunker/ts_packet.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -235,12 +237,16 @@ void Playout::start_at(Inputs const& in, Start const& start, PlayoutNews& news)
         news.skipped = std::pair{*gave_up_from_, start.unit};
         counters_.skipped_units += start.unit > *gave_up_from_ ? start.unit - *gave_up_from_ : 0;
         gave_up_from_.reset();
-        // What is left out was due, and did not come.
-        UnitIndex const uncounted = counted_.value_or(start.unit) + 1;
-        counters_.chunks_due += start.unit > uncounted
-                                    ? (start.unit - uncounted) * in.store.grid().chunks_per_unit()
-                                    : 0;
+        count_left_out(in, start.unit);
     }
+}
+
+/// What is left out before `next` was due, and did not come.
+void Playout::count_left_out(Inputs const& in, UnitIndex next)
+{
+    UnitIndex const uncounted = counted_.value_or(next) + 1;
+    counters_.chunks_due +=
+        next > uncounted ? (next - uncounted) * in.store.grid().chunks_per_unit() : 0;
 }
 
 void Playout::play(Inputs const& in, std::vector<PlayoutPiece>& pieces, PlayoutNews& news)
@@ -261,7 +267,11 @@ void Playout::play(Inputs const& in, std::vector<PlayoutPiece>& pieces, PlayoutN
         count_due(in, next_out_, *due);
         if (!in.store.complete(next_out_)) {
             wait_for(in, *due, news);
-            return;
+            if (!leave_out(in, *due, news)) {
+                return;
+            }
+            inputs.next_sign.reset();
+            continue;
         }
         note_lateness(in.now - *due);
         if (stalled_since_) {
@@ -379,14 +389,53 @@ void Playout::wait_for(Inputs const& in, TimePoint due, PlayoutNews& news)
         begin_stall(in.now, news);
     }
     if (in.now < due + give_up) {
-        deadline_ = due + give_up;
+        deadline_ = in.now < due + leave_out_after ? due + leave_out_after : due + give_up;
         return;
+    }
+    if (next_whole(in)) {
+        return; // leave_out's case
     }
     state_ = State::searching;
     gave_up_from_ = gave_up_from_.value_or(next_out_);
     next_scan_ = std::max(next_scan_, next_out_ + 1);
     next_out_ = next_out_ + 1;
     deadline_ = in.now + 1ms;
+}
+
+/// The first unit behind the missing ones that is here, if they are few.
+std::optional<UnitIndex> Playout::next_whole(Inputs const& in) const
+{
+    for (UnitIndex unit = next_out_ + 1; unit <= next_out_ + leave_out_max; ++unit) {
+        if (in.store.complete(unit)) {
+            return unit;
+        }
+    }
+    return std::nullopt;
+}
+
+/// Goes on behind the missing units, with the first packet that begins there; false if there is
+/// nothing to go on with, or time left to wait.
+bool Playout::leave_out(Inputs const& in, TimePoint due, PlayoutNews& news)
+{
+    if (state_ != State::playing || in.now < due + leave_out_after) {
+        return false;
+    }
+    auto const next = next_whole(in);
+    if (!next) {
+        return false;
+    }
+    UnitIndex const first = news.skipped ? news.skipped->first : next_out_;
+    news.skipped = std::pair{first, *next};
+    counters_.skipped_units += *next - next_out_;
+    count_left_out(in, *next);
+    counted_ = *next - 1;
+    next_out_ = *next;
+    next_scan_ = std::max(next_scan_, *next);
+    std::uint64_t const position =
+        to_number(in.store.grid().first_chunk(*next)) * in.store.chunk_size();
+    start_position_ = (position + ts::packet_size - 1) / ts::packet_size * ts::packet_size;
+    first_piece_ = true;
+    return true;
 }
 
 } // namespace ppsp::peer

@@ -48,7 +48,12 @@ public:
     static constexpr Duration start_patience = std::chrono::milliseconds{2500};
     /// Behind schedule by this much is a stall (design §7).
     static constexpr Duration stall_threshold = std::chrono::milliseconds{100};
-    /// A missing unit is waited for that long past its time before the playout jumps.
+    /// A missing unit is waited for that long past its time before it is left out alone, if what
+    /// comes behind it is here: sound goes on, and the picture has flaws until the next key frame.
+    static constexpr Duration leave_out_after = std::chrono::milliseconds{1000};
+    /// Units in a row that are left out that way: what is longer needs a new start anyway.
+    static constexpr UnitIndex leave_out_max = 10;
+    /// Without anything behind it, it is waited for that long before the playout jumps.
     static constexpr Duration give_up = std::chrono::milliseconds{2000};
     /// While the pace of the stream is not known.
     static constexpr Duration unit_duration_guess = std::chrono::milliseconds{50};
@@ -127,6 +132,9 @@ private:
     void note_ready(Inputs const& in);
     void consider_lower_latency(TimePoint now);
     void wait_for(Inputs const& in, TimePoint due, PlayoutNews& news);
+    bool leave_out(Inputs const& in, TimePoint due, PlayoutNews& news);
+    [[nodiscard]] std::optional<UnitIndex> next_whole(Inputs const& in) const;
+    void count_left_out(Inputs const& in, UnitIndex next);
     [[nodiscard]] std::optional<TimePoint> due_of(Inputs const& in, UnitIndex unit) const;
 
     bool automatic_;

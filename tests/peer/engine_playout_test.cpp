@@ -53,6 +53,7 @@ protected:
             out_.insert(out_.end(), piece.bytes.begin(), piece.bytes.end());
             units_.push_back(piece.unit);
             discontinuities_ += piece.discontinuity ? 1 : 0;
+            after_gap_ = piece.discontinuity ? piece.position : after_gap_;
         }
         stalls_ += news.stalled ? 1 : 0;
         skips_ += news.skipped ? 1 : 0;
@@ -85,6 +86,7 @@ protected:
     int stalls_ = 0;
     int skips_ = 0;
     int discontinuities_ = 0;
+    std::uint64_t after_gap_ = 0; ///< where it went on behind the last discontinuity
 };
 
 TEST_F(PlayoutTest, a_unit_leaves_when_it_is_due_and_not_before)
@@ -189,12 +191,52 @@ TEST_F(PlayoutTest, a_unit_of_which_nothing_is_known_is_due_after_the_one_before
     EXPECT_EQ(stalls_, 1);
 }
 
-TEST_F(PlayoutTest, a_unit_that_never_comes_is_given_up_for_the_next_key_frame)
+TEST_F(PlayoutTest, a_unit_that_never_comes_is_left_out_alone)
 {
     playout_.begin(0);
     play(0, 20);
     signed_unit(21, false);
-    play(22, 100);
+    for (UnitIndex unit = 22; unit <= 40; ++unit) {
+        signed_unit(unit);
+    }
+    // It is due at 21 * 50 + 10 + 500 ms.
+    Duration const end = 1560ms + Playout::leave_out_after;
+    advance(end - 1ms);
+    EXPECT_EQ(units_.back(), 20u);
+    EXPECT_EQ(playout_.deadline(), at(end));
+    advance(end);
+    ASSERT_GT(units_.size(), 21u);
+    EXPECT_EQ(units_[21], 22u);
+    EXPECT_EQ(skips_, 1);
+    EXPECT_EQ(discontinuities_, 1);
+    EXPECT_EQ(stalls_, 1);
+    auto const& counters = playout_.counters();
+    EXPECT_EQ(counters.skipped_units, 1u);
+    EXPECT_EQ(counters.chunks_due, chunks_per_unit * (units_.back() + 1));
+    EXPECT_EQ(counters.chunks_due - counters.chunks_in_time, chunks_per_unit);
+}
+
+TEST_F(PlayoutTest, what_follows_a_unit_left_out_begins_with_a_whole_packet)
+{
+    playout_.begin(0);
+    play(0, 20);
+    signed_unit(21, false);
+    play(22, 60);
+    ASSERT_EQ(discontinuities_, 1);
+    std::uint64_t const unit_bytes = chunks_per_unit * chunk_size;
+    EXPECT_EQ(after_gap_ % 188, 0u);
+    EXPECT_GE(after_gap_, 22 * unit_bytes);
+    EXPECT_LT(after_gap_, 22 * unit_bytes + 188);
+}
+
+TEST_F(PlayoutTest, a_long_hole_is_given_up_for_the_next_key_frame)
+{
+    playout_.begin(0);
+    play(0, 20);
+    for (UnitIndex unit = 21; unit <= 21 + Playout::leave_out_max; ++unit) {
+        signed_unit(unit, false);
+    }
+    play(22 + Playout::leave_out_max, 100);
     EXPECT_EQ(skips_, 1);
     EXPECT_EQ(discontinuities_, 1);
     EXPECT_GT(units_.back(), 80u);
@@ -206,9 +248,8 @@ TEST_F(PlayoutTest, what_is_left_out_was_due)
 {
     playout_.begin(0);
     play(0, 30);
-    signed_unit(31, false);
-    for (UnitIndex unit = 32; unit <= 100; ++unit) {
-        signed_unit(unit);
+    for (UnitIndex unit = 31; unit <= 100; ++unit) {
+        signed_unit(unit, unit > 31 + Playout::leave_out_max);
         advance(unit_time * unit + 10ms);
     }
     ASSERT_EQ(skips_, 1);

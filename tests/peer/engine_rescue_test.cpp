@@ -247,7 +247,8 @@ TEST_P(OutageTest, OfTheOnlyServerIsTheStallThatItWasAndThePictureComesBackLive)
         EXPECT_GE(figures.stall_time, std::min(away - 3s, Duration{50s})) << away.count();
         auto const watched = away + 41500ms;
         EXPECT_LE(figures.continuity(), 1 - 0.7 * (away / 1.0s) / (watched / 1.0s)) << away.count();
-        EXPECT_EQ(viewer.discontinuities, 1U) << away.count();
+        EXPECT_GE(viewer.discontinuities, 1U) << away.count();
+        EXPECT_LE(viewer.discontinuities, 2U) << away.count();
     }
 }
 

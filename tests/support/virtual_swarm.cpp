@@ -156,6 +156,17 @@ peer::SwarmStatistics VirtualSwarm::figures(VirtualNode& node) const
     return *node.engine.statistics(now_, id_);
 }
 
+bool VirtualSwarm::is_cut(peer::MediaReady const& media) const
+{
+    if (media.stream_position < stream_start_) {
+        return false;
+    }
+    std::uint64_t const offset = media.stream_position - stream_start_;
+    return offset + media.bytes.size() <= stream_.size() &&
+           std::equal(media.bytes.begin(), media.bytes.end(),
+                      stream_.begin() + static_cast<std::ptrdiff_t>(offset));
+}
+
 bool VirtualSwarm::output_is_exact(VirtualNode const& node) const
 {
     if (!node.output_position || !node.positions_continuous || node.output.empty()) {
@@ -183,6 +194,7 @@ void VirtualSwarm::drain(VirtualNode& node)
             node.positions_continuous =
                 node.positions_continuous && media->stream_position == node.next_position;
             node.next_position = media->stream_position + media->bytes.size();
+            node.bytes_are_exact = node.bytes_are_exact && is_cut(*media);
             node.output.insert(node.output.end(), media->bytes.begin(), media->bytes.end());
         }
     }

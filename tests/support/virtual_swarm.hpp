@@ -71,6 +71,7 @@ struct VirtualNode {
     ByteVector output;
     std::uint64_t discontinuities = 0;
     bool positions_continuous = true;
+    bool bytes_are_exact = true; ///< each piece is what the source cut at its position
     std::uint64_t next_position = 0;
 };
 
@@ -118,6 +119,7 @@ public:
     std::function<bool(Endpoint from, Endpoint to, ByteVector& bytes)> meddle;
 
 private:
+    [[nodiscard]] bool is_cut(peer::MediaReady const& media) const;
     struct Flying {
         TimePoint at;
         std::uint64_t number;
