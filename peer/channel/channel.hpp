@@ -24,6 +24,10 @@ enum class ChannelState : std::uint8_t {
 /// Control messages that wait for the next datagram. Bounded by what makes them: at most one HAVE
 /// and REQUEST interval per unit of the window.
 struct ControlQueue {
+    /// What was there when the conversation opened, as it is.
+    std::vector<ChunkRange> held;
+    /// New since: of a live stream whole units, each of which becomes a HAVE of all that is held
+    /// without a gap up to its end (PP-4.3.1-a).
     std::vector<ChunkRange> haves;
     std::vector<ChunkRange> requests;
     std::vector<ChunkRange> cancels;
@@ -34,7 +38,10 @@ struct ControlQueue {
     bool choke = false;
     bool unchoke = false;
 
-    [[nodiscard]] bool empty() const { return haves.empty() && offers.empty() && !urgent(); }
+    [[nodiscard]] bool empty() const
+    {
+        return held.empty() && haves.empty() && offers.empty() && !urgent();
+    }
     /// Something waits that should not wait for company, as HAVEs may.
     [[nodiscard]] bool urgent() const
     {

@@ -107,6 +107,26 @@ std::size_t DatagramBuilder::munro_size() const
            format_.signature_size;
 }
 
+/// A HAVE for each unit, of all that is held without a gap up to its end: the end tells of which
+/// unit it speaks (decisions 16 and 21).
+void DatagramBuilder::add_haves(std::vector<ChunkRange> const& announced,
+                                std::vector<wire::Message>& messages) const
+{
+    for (ChunkRange const& range : announced) {
+        if (store_ == nullptr) {
+            messages.emplace_back(wire::Have{range});
+            continue;
+        }
+        UnitGrid const& grid = store_->grid();
+        UnitIndex const last = grid.unit_of(range.last);
+        for (UnitIndex unit = grid.unit_of(range.first); unit <= last; ++unit) {
+            ChunkRange const whole = grid.chunks(unit);
+            ChunkRange const around = store_->have().interval_around(whole.first).value_or(whole);
+            messages.emplace_back(wire::Have{{around.first, whole.last}});
+        }
+    }
+}
+
 std::vector<wire::Message> DatagramBuilder::waiting(Channel& channel) const
 {
     std::vector<wire::Message> messages;
@@ -119,15 +139,14 @@ std::vector<wire::Message> DatagramBuilder::waiting(Channel& channel) const
     if (control.choke) {
         messages.emplace_back(wire::Choke{});
     }
-    for (ChunkRange const& range : control.haves) {
+    for (ChunkRange const& range : control.held) {
         messages.emplace_back(wire::Have{range});
     }
+    add_haves(control.haves, messages);
     if (control.unchoke || !control.offers.empty()) {
         messages.emplace_back(wire::Unchoke{});
     }
-    for (ChunkRange const& range : control.offers) {
-        messages.emplace_back(wire::Have{range});
-    }
+    add_haves(control.offers, messages);
     for (ChunkRange const& range : control.cancels) {
         messages.emplace_back(wire::Cancel{range});
     }

@@ -34,6 +34,8 @@ private:
     [[nodiscard]] std::size_t node_size() const;
     [[nodiscard]] std::size_t munro_size() const;
     [[nodiscard]] std::vector<wire::Message> waiting(Channel& channel) const;
+    void add_haves(std::vector<ChunkRange> const& announced,
+                   std::vector<wire::Message>& messages) const;
 
     wire::SwarmFormat format_;
     std::size_t size_max_;

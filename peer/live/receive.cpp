@@ -106,18 +106,12 @@ void LiveSwarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
     if (may_exist(now, last, sign_early_max)) {
         signs_.note(now, last);
     }
-    if (fresh.empty()) {
+    // The HAVE speaks of its last unit; what is before it is there, too (PP-4.3.1-a).
+    bool const is_new = !fresh.empty() && grid.unit_of(fresh.back().last) == last;
+    if (!is_new) {
         picker_->on_repeated(now, key_of(channel), last, *this);
-    }
-    for (ChunkRange const& range : fresh) {
-        UnitIndex unit = grid.unit_of(range.first);
-        UnitIndex const end = grid.unit_of(range.last);
-        unit = std::max(unit, end > believable_ahead ? end - believable_ahead : 0);
-        for (; unit <= end; ++unit) {
-            if (channel.has.has(grid.chunks(unit))) {
-                picker_->on_announced(now, key_of(channel), unit, channel.offers_places, *this);
-            }
-        }
+    } else if (channel.has.has(grid.chunks(last))) {
+        picker_->on_announced(now, key_of(channel), last, channel.offers_places, *this);
     }
 }
 

@@ -67,7 +67,8 @@ class Picker {
 public:
     virtual ~Picker() = default;
 
-    /// `parent` announced the unit; `offered` = it has a place free in the unit's substream.
+    /// `parent` announced the unit, the last one of its HAVE; `offered` = it has a place free in
+    /// the unit's substream.
     virtual void on_announced(TimePoint now, PeerKey parent, UnitIndex unit, bool offered,
                               PickerView const& view) = 0;
     /// `parent` announced it once more: the answer of one who has no place in its substream.

@@ -178,7 +178,7 @@ void Swarm::opened(TimePoint now, Channel& channel)
         auto const intervals = have->intervals();
         std::size_t const count = std::min(intervals.size(), haves_max);
         for (ChunkRange const& range : intervals.last(count)) {
-            channel.control.haves.push_back(range);
+            channel.control.held.push_back(range);
         }
     }
     on_opened(now, channel);

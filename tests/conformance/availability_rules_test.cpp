@@ -170,6 +170,15 @@ TEST_F(Serving, PP_3_2_a_new_chunks_are_announced)
     }
 }
 
+TEST_F(Serving, PP_4_3_1_a_a_have_names_all_that_is_held_without_a_gap)
+{
+    node_.cut();
+    Datagrams const said = peer_.take_after(200ms);
+    auto const haves = all_of<wire::Have>(said);
+    ASSERT_EQ(haves.size(), 1u);
+    EXPECT_EQ(haves[0].chunks, (ChunkRange{chunks_of(0).first, chunks_of(20).last}));
+}
+
 TEST_F(Serving, PP_8_1_a_no_datagram_is_larger_than_a_packet)
 {
     peer_.send({wire::Request{{chunks_of(0).first, chunks_of(60).last}}});
@@ -269,6 +278,51 @@ TEST_F(Receiving, PP_3_2_b_only_verified_chunks_are_announced)
     send_chunks(unit, 15, 16);
     Datagrams const after = asker.take_after(500ms);
     EXPECT_TRUE(ranges_of<wire::Have>(after).contains(chunks_of(unit_0)));
+}
+
+TEST_F(Receiving, PP_4_3_1_a_a_gap_ends_the_interval_until_it_is_filled)
+{
+    RawPeer asker{node_, Endpoint::v4(0x0a0000fe, 1), ChannelId{99}};
+    asker.open();
+    std::vector<SignedUnit> units; // signed in their order, whatever order they come in
+    for (peer::UnitIndex unit = unit_0; unit < unit_0 + 5; ++unit) {
+        units.push_back(node_.sign(unit));
+    }
+    auto const announced = [&](peer::UnitIndex unit) {
+        send_chunks(units[unit - unit_0], 0, 16);
+        Datagrams const said = asker.take_after(60ms);
+        auto const haves = all_of<wire::Have>(said);
+        return haves.empty() ? ChunkRange{} : haves.back().chunks;
+    };
+    static_cast<void>(announced(unit_0));
+    EXPECT_EQ(announced(unit_0 + 1),
+              (ChunkRange{chunks_of(unit_0).first, chunks_of(unit_0 + 1).last}));
+    EXPECT_EQ(announced(unit_0 + 3), chunks_of(unit_0 + 3));
+    EXPECT_EQ(announced(unit_0 + 2),
+              (ChunkRange{chunks_of(unit_0).first, chunks_of(unit_0 + 2).last}));
+    EXPECT_EQ(announced(unit_0 + 4),
+              (ChunkRange{chunks_of(unit_0).first, chunks_of(unit_0 + 4).last}));
+}
+
+/// Decisions 16 and 21: whoever subscribed in vain hears of a unit of the substream. The units
+/// before it, which it may not have heard of, say nothing.
+TEST_F(Receiving, PP_4_3_1_a_only_the_last_unit_of_a_have_is_an_answer)
+{
+    send_chunks(node_.sign(unit_0), 0, 16);
+    node_.run_for(300ms);
+    RangeSet const subscribed = ranges_of<wire::Request>(peer_.take());
+    ASSERT_TRUE(subscribed.contains(chunks_of(unit_0 + 8).first));
+    peer_.send({wire::Have{{chunks_of(unit_0).first, chunks_of(unit_0 + 4).last}}});
+    Datagrams const answer = peer_.take_after(100ms);
+    RangeSet const cancelled = ranges_of<wire::Cancel>(answer);
+    EXPECT_FALSE(cancelled.empty());
+    for (ChunkRange const& range : cancelled.intervals()) {
+        for (ChunkId chunk = range.first; chunk <= range.last; chunk = chunk + 1) {
+            EXPECT_EQ(to_number(chunk) / unit_chunks % 8, (unit_0 + 4) % 8);
+        }
+    }
+    RangeSet const asked = ranges_of<wire::Request>(peer_.take_after(2s));
+    EXPECT_TRUE(asked.contains(chunks_of(unit_0 + 2).first)) << "it is there to be fetched";
 }
 
 TEST_F(Receiving, PP_3_2_d_the_source_is_told_of_nothing_it_made)
