@@ -12,6 +12,8 @@ namespace {
 constexpr std::uint32_t signature_checks_per_second_max = 200;
 /// A HAVE may run ahead of the newest proven unit by that much before it is doubted.
 constexpr UnitIndex believable_ahead = 64;
+/// HAVEs of older units are old.
+constexpr UnitIndex named_units_max = 256;
 /// Without another sign a unit is believed to exist that early at most: whoever names units before
 /// others do moves what everybody asks for.
 constexpr Duration sign_early_max = 300ms;
@@ -94,7 +96,6 @@ void LiveSwarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
         }
         return;
     }
-    std::vector<ChunkRange> const fresh = channel.has.chunks().missing(chunks);
     if (!channel.has.add(chunks)) {
         channel.marks.bad_datagrams += 1;
         return;
@@ -106,11 +107,16 @@ void LiveSwarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
     if (may_exist(now, last, sign_early_max)) {
         signs_.note(now, last);
     }
-    // The HAVE speaks of its last unit; what is before it is there, too (PP-4.3.1-a).
-    bool const is_new = !fresh.empty() && grid.unit_of(fresh.back().last) == last;
+    // The HAVE speaks of its last unit; what is before it is there, too (PP-4.3.1-a). A unit that
+    // others were counted up to before is news when it is spoken of itself: an offer or a refusal.
+    ChunkRange const whole = grid.chunks(last);
+    RangeSet& named = named_[key_of(channel)];
+    bool const is_new = !named.contains(whole);
+    named.add(whole);
+    named.trim_below(grid.chunks(last - std::min(last, named_units_max)).first);
     if (!is_new) {
         picker_->on_repeated(now, key_of(channel), last, *this);
-    } else if (channel.has.has(grid.chunks(last))) {
+    } else if (channel.has.has(whole)) {
         picker_->on_announced(now, key_of(channel), last, channel.offers_places, *this);
     }
 }
