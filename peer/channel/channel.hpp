@@ -91,6 +91,7 @@ struct Channel {
     Endpoint endpoint;
     ChannelState state = ChannelState::wait_reply;
     bool initiator = false;
+    bool is_introduced = false; ///< we have its address from other peers only (PEX)
     TimePoint opened_at{};
     PeerProfile profile;
     HandshakeProgress handshake;

@@ -44,6 +44,9 @@ struct NodeConfig {
     std::uint16_t neighbours_max = 100;
     /// Answer PEX_REQ and ask for peers.
     bool pex = true;
+    /// Plain addresses, which prove nothing, are exchanged on the Internet, too. Otherwise only
+    /// among private addresses (RFC 7574 §3.10.1: only in a benign environment).
+    bool pex_plain = false;
     /// Places for children while the uplink was not measured: the trains to them measure it. A
     /// quarter of a stream is little enough to be in nobody's way.
     std::uint16_t unproven_places = 4;

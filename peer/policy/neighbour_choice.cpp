@@ -4,37 +4,54 @@
 
 namespace ppsp::peer {
 
-bool NeighbourChoice::add(TimePoint now, Endpoint const& endpoint)
+bool NeighbourChoice::add(TimePoint now, Endpoint const& endpoint, Origin origin)
 {
     AddressScope const scope = endpoint.scope();
     if (scope == AddressScope::multicast || scope == AddressScope::unspecified ||
         endpoint.port() == 0 || banned(now, endpoint)) {
         return false;
     }
-    if (candidates_.contains(endpoint)) {
+    if (auto const at = candidates_.find(endpoint); at != candidates_.end()) {
+        at->second.origin = std::min(at->second.origin, origin);
         return true;
     }
     if (candidates_.size() >= candidates_max) {
-        auto const worst = std::max_element(
-            candidates_.begin(), candidates_.end(),
-            [](auto const& a, auto const& b) { return a.second.failures < b.second.failures; });
-        if (worst->second.failures == 0) {
+        auto const worst = least_useful(origin);
+        if (worst == candidates_.end()) {
             return false;
         }
         candidates_.erase(worst);
     }
-    candidates_.emplace(endpoint, Candidate{});
+    candidates_.emplace(endpoint, Candidate{.origin = origin});
     return true;
 }
 
-std::optional<Endpoint> NeighbourChoice::next(TimePoint now, std::span<Endpoint const> connected)
+/// Who gives way to a newcomer: whoever failed most, or any introduced one to a trusted one.
+/// Whatever peers name, it pushes out nobody that a tracker named and that did not fail.
+NeighbourChoice::Candidates::iterator NeighbourChoice::least_useful(Origin newcomer)
+{
+    auto const worst =
+        std::max_element(candidates_.begin(), candidates_.end(), [](auto const& a, auto const& b) {
+            return a.second.failures < b.second.failures;
+        });
+    if (worst->second.failures > 0 || newcomer == Origin::introduced) {
+        return worst->second.failures > 0 ? worst : candidates_.end();
+    }
+    return std::find_if(candidates_.begin(), candidates_.end(), [](auto const& entry) {
+        return entry.second.origin == Origin::introduced;
+    });
+}
+
+std::optional<Endpoint> NeighbourChoice::next(TimePoint now, std::span<Endpoint const> connected,
+                                              bool introduced)
 {
     std::vector<std::pair<Endpoint, std::uint64_t>> ready;
     std::uint64_t weights = 0;
     for (auto const& [endpoint, candidate] : candidates_) {
         bool const used =
             std::find(connected.begin(), connected.end(), endpoint) != connected.end();
-        if (!used && candidate.next_try <= now && !banned(now, endpoint)) {
+        bool const allowed = introduced || candidate.origin == Origin::trusted;
+        if (!used && allowed && candidate.next_try <= now && !banned(now, endpoint)) {
             weights += candidate.proven_kbps + unknown_kbps;
             ready.emplace_back(endpoint, weights);
         }
@@ -62,11 +79,17 @@ std::uint32_t NeighbourChoice::proven_kbps(Endpoint const& endpoint) const
     return at == candidates_.end() ? 0 : at->second.proven_kbps;
 }
 
+bool NeighbourChoice::is_introduced(Endpoint const& endpoint) const
+{
+    auto const at = candidates_.find(endpoint);
+    return at != candidates_.end() && at->second.origin == Origin::introduced;
+}
+
 void NeighbourChoice::on_opened(Endpoint const& endpoint)
 {
     auto const at = candidates_.find(endpoint);
     if (at != candidates_.end()) {
-        at->second = Candidate{.proven_kbps = at->second.proven_kbps};
+        at->second = Candidate{.proven_kbps = at->second.proven_kbps, .origin = at->second.origin};
     }
 }
 

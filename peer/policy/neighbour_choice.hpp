@@ -27,14 +27,24 @@ public:
     /// Whom we left is not dialled again for that long.
     static constexpr Duration leave_time = std::chrono::seconds{20};
 
+    /// Who named an address first, or best.
+    enum class Origin : std::uint8_t {
+        trusted,    ///< a tracker, a link
+        introduced, ///< another peer (PEX)
+    };
+
     explicit NeighbourChoice(Rng rng) : rng_(rng) {}
 
     /// False for addresses nobody should be made to send to (multicast, unspecified, port 0), for
-    /// banned ones and above the limit.
-    bool add(TimePoint now, Endpoint const& endpoint);
+    /// banned ones and above the limit, where introduced ones give way to trusted ones.
+    bool add(TimePoint now, Endpoint const& endpoint, Origin origin = Origin::trusted);
     /// A random candidate that is not connected, banned or waiting for its next try; the likelier
     /// the more it was proven to upload, so that every edge carries about as much (design §5.2).
-    [[nodiscard]] std::optional<Endpoint> next(TimePoint now, std::span<Endpoint const> connected);
+    /// Without `introduced` only trusted ones.
+    [[nodiscard]] std::optional<Endpoint> next(TimePoint now, std::span<Endpoint const> connected,
+                                               bool introduced = true);
+    /// Other peers named it and nobody else did.
+    [[nodiscard]] bool is_introduced(Endpoint const& endpoint) const;
     /// Receivers' testimony about a candidate; ignored for unknown ones.
     void note_proven(Endpoint const& endpoint, std::uint32_t kbps);
     /// 0 = unknown.
@@ -52,9 +62,12 @@ private:
         TimePoint next_try{};
         std::uint32_t failures = 0;
         std::uint32_t proven_kbps = 0;
+        Origin origin = Origin::trusted;
     };
+    using Candidates = std::map<Endpoint, Candidate>;
+    [[nodiscard]] Candidates::iterator least_useful(Origin newcomer);
     Rng rng_;
-    std::map<Endpoint, Candidate> candidates_;
+    Candidates candidates_;
     std::map<Endpoint, TimePoint> bans_;
 };
 

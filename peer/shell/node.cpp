@@ -44,6 +44,7 @@ NodeConfig to_config(NodeOptions const& options)
     config.strict = options.strict;
     config.forgive_link_loss = options.forgive_link_loss;
     config.neighbours_max = options.neighbours_max.value_or(config.neighbours_max);
+    config.pex_plain = options.pex_plain;
     if (!options.peers) {
         config.neighbours_target = 0;
         config.neighbours_max = 0;

@@ -20,6 +20,8 @@ struct NodeOptions {
     bool peers = true;
     /// Conversations per swarm; nullopt = what NodeConfig has.
     std::optional<std::uint16_t> neighbours_max = std::nullopt;
+    /// Peers exchange plain addresses on the Internet, too.
+    bool pex_plain = false;
 };
 
 /// One engine on one UDP socket, run by one thread. Everything else that belongs to the node

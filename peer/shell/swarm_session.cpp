@@ -193,6 +193,8 @@ Result<std::unique_ptr<SwarmSession>, std::string> SwarmSession::open(Options op
         raw->node->post([raw] { raw->find_more(); });
     };
     listener.on_fetch_wanted = [raw](FetchWanted&& wanted) { raw->storage->fetch(wanted); };
+    // Where no tracker introduces anybody, peers do: whoever wrote the link chose whom to trust.
+    raw->options.node.pex_plain = raw->options.link.trackers.empty() && !raw->options.node.strict;
     auto node = Node::open(raw->options.node, std::move(listener));
     if (!node) {
         return failure(std::move(node.error()));

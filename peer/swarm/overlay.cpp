@@ -9,6 +9,12 @@ namespace {
 constexpr Duration pex_gap = 10s;
 constexpr Duration pex_recent = 60s;
 constexpr std::size_t pex_peers_max = 10;
+/// Of the conversations that we begin so many are kept for addresses of a tracker or a link: who
+/// names peers to us cannot surround us with its own (RFC 7574 §3.10.1, §12.2.3).
+constexpr std::size_t trusted_percent_min = 30;
+/// A tracker is asked for more candidates that often; in the Internet nobody else names any.
+constexpr Duration lonely_gap = 2s;
+constexpr Duration candidates_gap = 10s;
 /// Candidates are looked through again that long after there was none to dial.
 constexpr Duration dial_retry = 500ms;
 
@@ -42,47 +48,63 @@ void Swarm::dial(TimePoint now)
     // choosing neighbours ourselves (PP-12.6.1-a).
     std::vector<Endpoint> connected = connected_endpoints();
     std::size_t own = 0;
+    std::size_t introduced = 0;
     for (auto const& channel : channels_) {
-        own += channel->initiator && channel->state != ChannelState::closed ? 1 : 0;
+        bool const ours = channel->initiator && channel->state != ChannelState::closed;
+        own += ours ? 1 : 0;
+        introduced += ours && channel->is_introduced ? 1 : 0;
     }
-    while (own < services_.config.neighbours_target) {
-        auto const endpoint = choice_.next(now, connected);
+    std::size_t const target = services_.config.neighbours_target;
+    std::size_t const introduced_max = target - (target * trusted_percent_min + 99) / 100;
+    while (own < target) {
+        auto const endpoint = choice_.next(now, connected, introduced < introduced_max);
         if (!endpoint) {
             break;
         }
         Channel& channel = add_channel(now, *endpoint);
         channel.initiator = true;
+        channel.is_introduced = choice_.is_introduced(*endpoint);
+        introduced += channel.is_introduced ? 1 : 0;
         send_handshake(now, channel, true, handshake_size_max);
         connected.push_back(*endpoint);
         ++own;
     }
-    bool const lonely = open_count() < services_.config.neighbours_target / 2U;
-    if (lonely && now >= next_candidates_wanted_) {
+    bool const lonely = open_count() < target / 2;
+    if ((lonely || own < target) && now >= next_candidates_wanted_) {
         services_.outbox.push(CandidatesWanted{id()});
-        next_candidates_wanted_ = now + 2s;
+        next_candidates_wanted_ = now + (lonely ? lonely_gap : candidates_gap);
     }
     next_dial_ = now + dial_retry;
 }
 
-/// Peers that exchanged messages lately (PP-3.10.1-a), and to a public asker only public ones
+/// Whether the neighbour may be told this address, or believed when it names it. A plain address
+/// proves nothing, so it stays within a private network unless somebody decided otherwise
+/// (PP-3.10.1-b); and a private address in the public Internet leads nowhere, or to a victim
 /// (PP-8.13-a).
+bool Swarm::may_exchange(Channel const& channel, Endpoint const& peer) const
+{
+    bool const to_public = channel.endpoint.scope() == AddressScope::global;
+    bool const of_public = peer.scope() == AddressScope::global;
+    return services_.config.pex &&
+           (services_.config.pex_plain ? of_public || !to_public : !of_public && !to_public);
+}
+
+/// Peers that exchanged messages lately (PP-3.10.1-a).
 void Swarm::answer_pex(TimePoint now, Channel& channel)
 {
     if (!services_.config.pex || now < channel.pex_answer_at) {
         return;
     }
     channel.pex_answer_at = now + pex_gap;
-    bool const asker_is_public = channel.endpoint.scope() == AddressScope::global;
     std::vector<Endpoint> peers;
     for (auto const& other : channels_) {
         bool const recent = other->is_open() && now - other->liveness.received <= pex_recent;
         AddressScope const scope = other->endpoint.scope();
-        bool const private_scope = scope != AddressScope::global;
         bool const local_only =
             scope == AddressScope::link_local ||
             (scope == AddressScope::loopback && channel.endpoint.scope() != AddressScope::loopback);
         if (other.get() != &channel && recent && !local_only &&
-            !(asker_is_public && private_scope)) {
+            may_exchange(channel, other->endpoint)) {
             peers.push_back(other->endpoint);
         }
     }
@@ -93,11 +115,8 @@ void Swarm::answer_pex(TimePoint now, Channel& channel)
 
 void Swarm::on_peer_named(TimePoint now, Channel& channel, Endpoint const& peer)
 {
-    // A private address from the public Internet leads nowhere, or to a victim.
-    bool const foreign =
-        channel.endpoint.scope() == AddressScope::global && peer.scope() != AddressScope::global;
-    if (services_.config.pex && !foreign) {
-        choice_.add(now, peer);
+    if (may_exchange(channel, peer)) {
+        choice_.add(now, peer, NeighbourChoice::Origin::introduced);
         next_dial_ = std::min(next_dial_, now + dial_gap);
     }
 }
@@ -105,7 +124,9 @@ void Swarm::on_peer_named(TimePoint now, Channel& channel, Endpoint const& peer)
 void Swarm::ask_pex(TimePoint now, Channel& channel)
 {
     bool const enough = open_count() >= services_.config.neighbours_target;
-    if (!services_.config.pex || !seeks() || enough || now < channel.pex_ask_at ||
+    bool const useful =
+        services_.config.pex_plain || channel.endpoint.scope() != AddressScope::global;
+    if (!services_.config.pex || !useful || !seeks() || enough || now < channel.pex_ask_at ||
         !channel.profile.supports(wire::MessageType::pex_req)) {
         return;
     }

@@ -165,6 +165,7 @@ protected:
 private:
     // overlay.cpp
     bool make_room(TimePoint now);
+    [[nodiscard]] bool may_exchange(Channel const& channel, Endpoint const& peer) const;
 
     // handshakes.cpp
     static constexpr std::size_t handshake_size_max = 1200;

@@ -22,7 +22,7 @@ std::vector<Endpoint> peers_in(Datagrams const& datagrams)
 /// A node with neighbours at addresses of all kinds.
 class Exchange : public ::testing::Test {
 protected:
-    Exchange()
+    explicit Exchange(bool plain = false) : node_{options(plain)}
     {
         std::uint32_t number = 1;
         for (char const* const text :
@@ -33,6 +33,13 @@ protected:
         }
     }
 
+    static OneEngine::Options options(bool plain)
+    {
+        OneEngine::Options options;
+        options.node.pex_plain = plain;
+        return options;
+    }
+
     std::vector<Endpoint> ask(Endpoint from)
     {
         RawPeer asker{node_, from, ChannelId{1000}};
@@ -40,11 +47,24 @@ protected:
         return peers_in(asker.take_after(100ms));
     }
 
-    OneEngine node_{{}};
+    std::size_t datagrams_to(Endpoint const& to) const
+    {
+        auto const& sent = node_.sent();
+        return static_cast<std::size_t>(
+            std::count_if(sent.begin(), sent.end(), [&](Sent const& one) { return one.to == to; }));
+    }
+
+    OneEngine node_;
     std::deque<RawPeer> peers_;
 };
 
-TEST_F(Exchange, PP_8_13_a_a_public_asker_hears_of_public_addresses_only)
+/// Where somebody decided that plain addresses may go over the Internet.
+class PlainExchange : public Exchange {
+protected:
+    PlainExchange() : Exchange(true) {}
+};
+
+TEST_F(PlainExchange, PP_8_13_a_a_public_asker_hears_of_public_addresses_only)
 {
     std::vector<Endpoint> expected{address("203.0.113.5:1000"), address("[2001:db8::5]:1000")};
     std::sort(expected.begin(), expected.end());
@@ -72,7 +92,7 @@ TEST_F(Exchange, PP_3_10_1_a_only_who_was_heard_in_the_last_minute_is_named)
               (std::vector{peers_[1].endpoint, peers_[0].endpoint}));
 }
 
-TEST_F(Exchange, PP_8_13_a_private_addresses_from_a_public_neighbour_are_not_dialled)
+TEST_F(PlainExchange, PP_8_13_a_private_addresses_from_a_public_neighbour_are_not_dialled)
 {
     RawPeer& public_one = peers_[9];
     public_one.send({wire::PexResponse{address("192.168.1.77:1000")},
@@ -86,6 +106,69 @@ TEST_F(Exchange, PP_8_13_a_private_addresses_from_a_public_neighbour_are_not_dia
     }
     EXPECT_EQ(dialled_private, 0u);
     EXPECT_GT(dialled_public, 0u);
+}
+
+TEST_F(Exchange, PP_3_10_1_b_plain_addresses_stay_within_a_private_network)
+{
+    EXPECT_TRUE(ask(address("198.51.100.7:2000")).empty());
+    std::vector<Endpoint> const at_home = ask(address("192.168.1.10:2000"));
+    EXPECT_GT(at_home.size(), 2u);
+    for (Endpoint const& named : at_home) {
+        EXPECT_NE(named.scope(), AddressScope::global) << named.text();
+    }
+    Endpoint const inside = address("192.168.1.77:1000");
+    Endpoint const outside = address("203.0.113.77:1000");
+    Endpoint const also_outside = address("203.0.113.78:1000");
+    peers_[9].send({wire::PexResponse{also_outside}, wire::PexResponse{inside}}); // 203.0.113.5
+    node_.run_for(2s);
+    EXPECT_EQ(datagrams_to(inside), 0u);
+    peers_[0].send({wire::PexResponse{outside}, wire::PexResponse{inside}}); // 192.168.1.9
+    node_.run_for(2s);
+    EXPECT_GT(datagrams_to(inside), 0u);
+    EXPECT_EQ(datagrams_to(outside), 0u);
+    EXPECT_EQ(datagrams_to(also_outside), 0u);
+    EXPECT_TRUE(all_of<wire::PexRequest>(peers_[9].take()).empty());
+    EXPECT_FALSE(all_of<wire::PexRequest>(peers_[0].take()).empty());
+}
+
+/// Certificates are neither believed nor in the way.
+TEST_F(Exchange, a_certificate_introduces_nobody_and_what_follows_it_counts)
+{
+    std::string const text = "file://192.168.1.76:1000/" + to_hex(node_.id());
+    ByteVector const certificate(text.begin(), text.end());
+    Endpoint const inside = address("192.168.1.77:1000");
+    peers_[0].send({wire::PexCertificate{certificate}, wire::PexResponse{inside}});
+    node_.run_for(2s);
+    EXPECT_EQ(datagrams_to(address("192.168.1.76:1000")), 0u);
+    EXPECT_GT(datagrams_to(inside), 0u);
+    EXPECT_EQ(node_.figures().bad_datagrams, 0u);
+}
+
+/// Nobody can surround a node with peers of its own, however many it names.
+TEST_F(Exchange, PP_3_10_1_b_of_the_neighbours_a_share_is_kept_for_those_whom_a_tracker_named)
+{
+    auto const dialled = [this](std::uint32_t network) {
+        std::size_t count = 0;
+        for (std::uint32_t i = 1; i <= 100; ++i) {
+            count += datagrams_to(Endpoint::v4(network + i, 1000)) > 0 ? 1 : 0;
+        }
+        return count;
+    };
+    constexpr std::uint32_t liars = 0x0a010000;
+    constexpr std::uint32_t named_by_tracker = 0x0a020000;
+    for (std::uint32_t i = 1; i <= 100; ++i) {
+        peers_[0].send({wire::PexResponse{Endpoint::v4(liars + i, 1000)}});
+    }
+    node_.run_for(1s);
+    EXPECT_EQ(dialled(liars), 9u) << "of 14";
+    std::vector<Endpoint> tracked;
+    for (std::uint32_t i = 1; i <= 30; ++i) {
+        tracked.push_back(Endpoint::v4(named_by_tracker + i, 1000));
+    }
+    node_.introduce(tracked);
+    node_.run_for(1s);
+    EXPECT_EQ(dialled(liars), 9u);
+    EXPECT_EQ(dialled(named_by_tracker), 5u);
 }
 
 TEST(PpRules, PP_12_2_3_a_a_source_takes_no_addresses_from_pex)

@@ -455,6 +455,33 @@ TEST(NeighbourChoiceTest, is_full_at_its_limit_and_failed_ones_give_way)
     EXPECT_EQ(choice.size(), NeighbourChoice::candidates_max);
 }
 
+TEST(NeighbourChoiceTest, PP_3_10_1_b_who_peers_name_pushes_out_nobody_whom_a_tracker_named)
+{
+    using Origin = NeighbourChoice::Origin;
+    NeighbourChoice choice{Rng{1}};
+    Endpoint const both = Endpoint::v4(0x0a000000, 80);
+    for (std::uint32_t i = 0; i < 200; ++i) {
+        choice.add(at(0s), Endpoint::v4(0x0a000000 + i, 80), Origin::introduced);
+    }
+    EXPECT_TRUE(choice.is_introduced(both));
+    EXPECT_FALSE(choice.next(at(0s), {}, false).has_value());
+    EXPECT_TRUE(choice.add(at(0s), both));
+    EXPECT_FALSE(choice.is_introduced(both)) << "a tracker's word is worth more";
+    EXPECT_EQ(choice.next(at(0s), {}, false), both);
+    for (std::uint32_t i = 1; i < NeighbourChoice::candidates_max; ++i) {
+        EXPECT_TRUE(choice.add(at(0s), Endpoint::v4(0x0b000000 + i, 80)));
+    }
+    EXPECT_EQ(choice.size(), NeighbourChoice::candidates_max);
+    EXPECT_FALSE(choice.add(at(0s), Endpoint::v4(0x0c000000, 80), Origin::introduced));
+    EXPECT_FALSE(choice.add(at(0s), Endpoint::v4(0x0c000000, 80)));
+    choice.on_opened(both);
+    EXPECT_FALSE(choice.is_introduced(both));
+    choice.on_failed(at(0s), both);
+    EXPECT_TRUE(choice.add(at(0s), Endpoint::v4(0x0c000000, 80), Origin::introduced));
+    choice.on_opened(Endpoint::v4(0x0c000000, 80));
+    EXPECT_TRUE(choice.is_introduced(Endpoint::v4(0x0c000000, 80))) << "it stays what it was";
+}
+
 TEST(NeighbourChoiceTest, a_failed_one_waits_longer_each_time_and_a_banned_one_is_not_dialled)
 {
     NeighbourChoice choice{Rng{1}};
