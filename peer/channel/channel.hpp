@@ -32,6 +32,7 @@ struct ControlQueue {
     std::vector<ChunkRange> requests;
     std::vector<ChunkRange> cancels;
     std::vector<Endpoint> pex_peers;
+    std::vector<ByteVector> certificates; ///< of members of the swarm
     bool pex_request = false;
     /// HAVEs of units in whose substreams we have places free: they follow an UNCHOKE.
     std::vector<ChunkRange> offers;
@@ -45,8 +46,8 @@ struct ControlQueue {
     /// Something waits that should not wait for company, as HAVEs may.
     [[nodiscard]] bool urgent() const
     {
-        return !requests.empty() || !cancels.empty() || !pex_peers.empty() || pex_request ||
-               choke || unchoke;
+        return !requests.empty() || !cancels.empty() || !pex_peers.empty() ||
+               !certificates.empty() || pex_request || choke || unchoke;
     }
 };
 
@@ -67,6 +68,14 @@ struct Liveness {
     std::optional<TimePoint> data_since;
     /// First unanswered REQUEST after the last datagram received.
     std::optional<TimePoint> asked_since;
+};
+
+/// Membership certificates that a neighbour sends (RFC 7574 §12.2).
+struct Certificates {
+    ByteVector own; ///< says that the neighbour is where it is; to be shown to others
+    UnixMicros own_until = 0;
+    std::uint32_t checks_left = 0; ///< so many more are looked at
+    TimePoint refill_at{};         ///< when one more may come unasked
 };
 
 /// Marks against a neighbour; enough of them end the conversation for ten minutes.
@@ -133,6 +142,7 @@ struct Channel {
     TimePoint rate_since{};
     TimePoint pex_ask_at{};    ///< when we may ask it for peers
     TimePoint pex_answer_at{}; ///< when we answer it the next time
+    Certificates certificates;
 
     // the swarm's lists
     bool is_sending = false; ///< among those that have something to send

@@ -2,10 +2,12 @@
 
 #include "protocol/base/assert.hpp"
 
+#include <algorithm>
+
 namespace ppsp::peer {
 namespace {
 
-/// No control message is longer.
+/// No control message but a certificate is longer.
 constexpr std::size_t control_size_max = 64;
 
 } // namespace
@@ -17,16 +19,21 @@ bool supported_by(Channel const& channel, wire::MessageType type)
 
 void DatagramBuilder::control(Channel& channel, std::vector<ByteVector>& out) const
 {
-    std::vector<wire::Message> const messages = waiting(channel);
+    ControlQueue const control = std::exchange(channel.control, {});
+    std::vector<wire::Message> const messages = waiting(channel, control); // with views into it
     wire::DatagramWriter writer(channel.peer_id, format_, size_max_);
     add_tune_in(channel, writer, control_size_max);
     for (wire::Message const& message : messages) {
         if (!supported_by(channel, wire::type_of(message)) || writer.add(message)) {
             continue;
         }
-        out.push_back(writer.take());
-        add_tune_in(channel, writer, control_size_max);
-        PPSP_ASSERT(writer.add(message));
+        if (writer.has_messages()) {
+            out.push_back(writer.take());
+        }
+        std::size_t const size = wire::encoded_size(message, format_);
+        add_tune_in(channel, writer, std::max(size, control_size_max));
+        // A certificate may be longer than datagrams to here are.
+        PPSP_ASSERT(writer.add(message) || size > control_size_max);
     }
     if (writer.has_messages()) {
         out.push_back(writer.take());
@@ -127,7 +134,8 @@ void DatagramBuilder::add_haves(std::vector<ChunkRange> const& announced,
     }
 }
 
-std::vector<wire::Message> DatagramBuilder::waiting(Channel& channel) const
+std::vector<wire::Message> DatagramBuilder::waiting(Channel& channel,
+                                                    ControlQueue const& control) const
 {
     std::vector<wire::Message> messages;
     if (have_ != nullptr) {
@@ -135,7 +143,6 @@ std::vector<wire::Message> DatagramBuilder::waiting(Channel& channel) const
             messages.emplace_back(ack);
         }
     }
-    ControlQueue const control = std::exchange(channel.control, {});
     if (control.choke) {
         messages.emplace_back(wire::Choke{});
     }
@@ -158,6 +165,9 @@ std::vector<wire::Message> DatagramBuilder::waiting(Channel& channel) const
     }
     for (Endpoint const& peer : control.pex_peers) {
         messages.emplace_back(wire::PexResponse{peer});
+    }
+    for (ByteVector const& certificate : control.certificates) {
+        messages.emplace_back(wire::PexCertificate{certificate});
     }
     return messages;
 }

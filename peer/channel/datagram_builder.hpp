@@ -33,7 +33,8 @@ private:
     bool add_tune_in(Channel& channel, wire::DatagramWriter& writer, std::size_t rest) const;
     [[nodiscard]] std::size_t node_size() const;
     [[nodiscard]] std::size_t munro_size() const;
-    [[nodiscard]] std::vector<wire::Message> waiting(Channel& channel) const;
+    [[nodiscard]] std::vector<wire::Message> waiting(Channel& channel,
+                                                     ControlQueue const& control) const;
     void add_haves(std::vector<ChunkRange> const& announced,
                    std::vector<wire::Message>& messages) const;
 

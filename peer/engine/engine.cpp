@@ -177,6 +177,9 @@ void Engine::handle(TimePoint now, Input const& input)
             [&](UplinksProven const& proven) {
                 with_swarm(proven.swarm, [&](Swarm& s) { s.on_uplinks_proven(proven.peers); });
             },
+            [&](MembershipIssued const& issued) {
+                with_swarm(issued.swarm, [&](Swarm& s) { s.on_membership(now, issued); });
+            },
             [&](LiveEdgeFound const& found) {
                 with_live(found.swarm, [&](LiveSwarm& s) { s.on_edge(now, found); });
             },

@@ -5,6 +5,7 @@
 #include "peer/engine/config.hpp"
 #include "peer/engine/statistics.hpp"
 #include "protocol/integrity/hasher.hpp"
+#include "protocol/integrity/membership.hpp"
 #include "protocol/integrity/signature.hpp"
 
 #include <string>
@@ -69,6 +70,14 @@ struct UplinksProven {
     std::vector<ProvenUplink> peers;
 };
 
+/// A certificate that this node is a member of the swarm, from a tracker that is trusted to name
+/// members (RFC 7574 §12.2.2). A later one replaces it.
+struct MembershipIssued {
+    SwarmId swarm;
+    ByteVector issuer; ///< public key whose certificates are believed, as algorithm and key
+    ByteVector certificate;
+};
+
 /// Where the stream is, from somebody who can only be believed as a hint (a tracker).
 struct LiveEdgeFound {
     SwarmId swarm;
@@ -96,9 +105,9 @@ struct FetchFinished {
     Bytes body;          ///< valid during the call
 };
 
-using Input =
-    std::variant<DatagramReceived, TimerFired, JoinSwarm, JoinRecording, LeaveSwarm,
-                 CandidatesFound, UplinksProven, LiveEdgeFound, UnitCut, FetchFinished, PlayFrom>;
+using Input = std::variant<DatagramReceived, TimerFired, JoinSwarm, JoinRecording, LeaveSwarm,
+                           CandidatesFound, UplinksProven, MembershipIssued, LiveEdgeFound, UnitCut,
+                           FetchFinished, PlayFrom>;
 
 // ---- out ---------------------------------------------------------------------------------------
 
@@ -214,6 +223,8 @@ struct Ports {
     RandomSource& random;
     EventSink& events;
     PayloadMemory* memory = nullptr; ///< null = the heap
+    /// Null = membership certificates are neither believed nor shown.
+    integrity::MembershipChecker* memberships = nullptr;
 };
 
 } // namespace ppsp::peer

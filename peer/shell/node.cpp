@@ -58,7 +58,8 @@ struct Node::Parts {
     Parts(NodeOptions const& options, Listener given)
         : listener(std::move(given)), zero(SteadyClock::now()),
           hasher(integrity::make_hasher(wire::HashFunction::sha256)),
-          engine(to_config(options), Rng{random.next()}, Ports{*hasher, checker, random, events})
+          engine(to_config(options), Rng{random.next()},
+                 Ports{*hasher, checker, random, events, nullptr, &memberships})
     {}
 
     [[nodiscard]] TimePoint now() const
@@ -103,6 +104,7 @@ struct Node::Parts {
     Endpoint local;
     std::unique_ptr<integrity::Hasher> hasher;
     integrity::OpensslChecker checker;
+    integrity::OpensslMembershipChecker memberships;
     OsRandom random;
     LogEvents events;
     Engine engine;

@@ -183,6 +183,7 @@ void Swarm::opened(TimePoint now, Channel& channel)
     }
     on_opened(now, channel);
     ask_pex(now, channel);
+    show_membership(channel);
     // Datagram 3 goes at once, so that the other side has no half-open state (PP-12.1.2-a).
     show_life(now, channel);
     emit(now, NeighbourOpened{channel.endpoint, channel.profile.is_source()});

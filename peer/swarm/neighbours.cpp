@@ -97,6 +97,8 @@ void Swarm::on_message(TimePoint now, Channel& channel, wire::Message const& mes
         answer_pex(now, channel);
     } else if (auto const* response = std::get_if<wire::PexResponse>(&message)) {
         on_peer_named(now, channel, response->peer);
+    } else if (auto const* certificate = std::get_if<wire::PexCertificate>(&message)) {
+        on_certificate(now, channel, certificate->certificate);
     } else {
         on_content(now, channel, message);
     }

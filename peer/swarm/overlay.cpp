@@ -1,14 +1,13 @@
 #include "peer/swarm/swarm.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 /// Whom we talk to: candidates, dialling, peer exchange, and who gives way to whom (design §5.2).
 namespace ppsp::peer {
 namespace {
 
-constexpr Duration pex_gap = 10s;
 constexpr Duration pex_recent = 60s;
-constexpr std::size_t pex_peers_max = 10;
 /// Of the conversations that we begin so many are kept for addresses of a tracker or a link: who
 /// names peers to us cannot surround us with its own (RFC 7574 §3.10.1, §12.2.3).
 constexpr std::size_t trusted_percent_min = 30;
@@ -97,20 +96,28 @@ void Swarm::answer_pex(TimePoint now, Channel& channel)
     }
     channel.pex_answer_at = now + pex_gap;
     std::vector<Endpoint> peers;
+    std::vector<ByteVector> certificates;
     for (auto const& other : channels_) {
         bool const recent = other->is_open() && now - other->liveness.received <= pex_recent;
         AddressScope const scope = other->endpoint.scope();
         bool const local_only =
             scope == AddressScope::link_local ||
             (scope == AddressScope::loopback && channel.endpoint.scope() != AddressScope::loopback);
-        if (other.get() != &channel && recent && !local_only &&
-            may_exchange(channel, other->endpoint)) {
+        if (other.get() == &channel || !recent || local_only) {
+            continue;
+        }
+        if (may_exchange(channel, other->endpoint)) {
             peers.push_back(other->endpoint);
+        } else if (may_show(now, channel, *other)) {
+            certificates.push_back(other->certificates.own);
         }
     }
     rng_.shuffle(std::span{peers});
+    rng_.shuffle(std::span{certificates});
     peers.resize(std::min(peers.size(), pex_peers_max));
+    certificates.resize(std::min(certificates.size(), pex_peers_max - peers.size()));
     channel.control.pex_peers = std::move(peers);
+    std::ranges::move(certificates, std::back_inserter(channel.control.certificates));
 }
 
 void Swarm::on_peer_named(TimePoint now, Channel& channel, Endpoint const& peer)
@@ -124,14 +131,16 @@ void Swarm::on_peer_named(TimePoint now, Channel& channel, Endpoint const& peer)
 void Swarm::ask_pex(TimePoint now, Channel& channel)
 {
     bool const enough = open_count() >= services_.config.neighbours_target;
-    bool const useful =
-        services_.config.pex_plain || channel.endpoint.scope() != AddressScope::global;
+    bool const useful = services_.config.pex_plain || trusts_an_issuer() ||
+                        channel.endpoint.scope() != AddressScope::global;
     if (!services_.config.pex || !useful || !seeks() || enough || now < channel.pex_ask_at ||
         !channel.profile.supports(wire::MessageType::pex_req)) {
         return;
     }
     channel.control.pex_request = true;
     channel.pex_ask_at = now + pex_gap + Duration{rng_.between(0, pex_gap.count())};
+    channel.certificates.checks_left = pex_peers_max;
+    channel.certificates.refill_at = now + pex_gap;
 }
 
 std::vector<Endpoint> Swarm::connected_endpoints() const

@@ -37,6 +37,7 @@ public:
 
     void on_candidates(TimePoint now, std::span<Endpoint const> endpoints);
     void on_uplinks_proven(std::span<ProvenUplink const> peers);
+    void on_membership(TimePoint now, MembershipIssued const& issued);
     /// A datagram to channel 0 whose HANDSHAKE names this swarm; `reader` stands behind it.
     void on_initiation(TimePoint now, Endpoint const& from, wire::Handshake const& handshake,
                        wire::DatagramReader& reader, Bytes datagram);
@@ -101,6 +102,9 @@ protected:
     void dial(TimePoint now);
     void answer_pex(TimePoint now, Channel& channel);
     void ask_pex(TimePoint now, Channel& channel);
+    /// At most so many addresses or certificates answer one PEX_REQ.
+    static constexpr std::size_t pex_peers_max = 10;
+    static constexpr Duration pex_gap = std::chrono::seconds{10};
     [[nodiscard]] std::vector<Endpoint> connected_endpoints() const;
 
     // neighbours.cpp
@@ -167,6 +171,12 @@ private:
     bool make_room(TimePoint now);
     [[nodiscard]] bool may_exchange(Channel const& channel, Endpoint const& peer) const;
 
+    // memberships.cpp
+    void on_certificate(TimePoint now, Channel& channel, Bytes certificate);
+    void show_membership(Channel& channel);
+    [[nodiscard]] bool may_show(TimePoint now, Channel const& to, Channel const& of) const;
+    [[nodiscard]] bool trusts_an_issuer() const { return !membership_.issuer.empty(); }
+
     // handshakes.cpp
     static constexpr std::size_t handshake_size_max = 1200;
     void send_handshake(TimePoint now, Channel& channel, bool initiator, std::size_t size_max);
@@ -195,6 +205,13 @@ private:
     void measure_train(Channel& channel, InFlight::Mark const& first, Duration delay);
     void repeat(TimePoint now, Channel& channel, std::vector<ChunkId> const& chunks);
 
+    /// Our own certificate, and who issued it.
+    struct OwnMembership {
+        ByteVector issuer;
+        ByteVector certificate;
+        Endpoint endpoint;
+    };
+    OwnMembership membership_;
     Census census_;
     congestion::LedbatConfig ledbat_config_;
     TimePoint next_housekeeping_{};

@@ -93,6 +93,13 @@ void OneEngine::receive(Endpoint from, ByteVector const& bytes)
     drain();
 }
 
+void OneEngine::certify(ByteVector issuer, ByteVector certificate)
+{
+    node_->engine.handle(now_,
+                         peer::MembershipIssued{id_, std::move(issuer), std::move(certificate)});
+    drain();
+}
+
 void OneEngine::introduce(std::vector<Endpoint> const& endpoints)
 {
     node_->engine.handle(now_, peer::CandidatesFound{id_, endpoints});

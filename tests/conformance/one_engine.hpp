@@ -111,6 +111,8 @@ public:
     void receive(Endpoint from, ByteVector const& bytes);
     void introduce(std::vector<Endpoint> const& endpoints);
     void leave();
+    /// A tracker's certificate for this node.
+    void certify(ByteVector issuer, ByteVector certificate);
     void run_for(Duration time);
     /// A source's next unit; time stands still.
     void cut();

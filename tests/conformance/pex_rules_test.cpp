@@ -1,4 +1,7 @@
+#include "protocol/integrity/membership.hpp"
 #include "tests/conformance/one_engine.hpp"
+
+#include <algorithm>
 
 /// RFC 7574 §3.10, §8.13 and §12.2: who is told about whom.
 namespace ppsp::test {
@@ -131,15 +134,17 @@ TEST_F(Exchange, PP_3_10_1_b_plain_addresses_stay_within_a_private_network)
     EXPECT_FALSE(all_of<wire::PexRequest>(peers_[0].take()).empty());
 }
 
-/// Certificates are neither believed nor in the way.
-TEST_F(Exchange, a_certificate_introduces_nobody_and_what_follows_it_counts)
+/// Without a tracker that issues them certificates are not believed, and not in the way.
+TEST_F(Exchange, a_certificate_of_an_unknown_issuer_introduces_nobody_and_what_follows_it_counts)
 {
-    std::string const text = "file://192.168.1.76:1000/" + to_hex(node_.id());
-    ByteVector const certificate(text.begin(), text.end());
+    auto const issuer = integrity::PrivateKey::generate().value();
+    Endpoint const certified = address("192.168.1.76:1000");
+    ByteVector const certificate =
+        integrity::issue_membership(issuer, certified, node_.id(), node_.utc(), 1h);
     Endpoint const inside = address("192.168.1.77:1000");
     peers_[0].send({wire::PexCertificate{certificate}, wire::PexResponse{inside}});
     node_.run_for(2s);
-    EXPECT_EQ(datagrams_to(address("192.168.1.76:1000")), 0u);
+    EXPECT_EQ(datagrams_to(certified), 0u);
     EXPECT_GT(datagrams_to(inside), 0u);
     EXPECT_EQ(node_.figures().bad_datagrams, 0u);
 }
@@ -186,6 +191,143 @@ TEST(PpRules, PP_12_2_3_a_a_source_takes_no_addresses_from_pex)
         EXPECT_NE(sent.to, victim);
         EXPECT_FALSE(sent.has<wire::PexRequest>());
     }
+}
+
+/// A node on the Internet, certified by its tracker, with three neighbours there.
+class CertifiedExchange : public ::testing::Test {
+protected:
+    CertifiedExchange()
+    {
+        std::uint32_t number = 1;
+        for (char const* const text :
+             {"203.0.113.5:1000", "203.0.113.6:1000", "[2001:db8::5]:1000"}) {
+            peers_.emplace_back(node_, address(text), ChannelId{number++}).open();
+        }
+        node_.certify(issuer_.swarm_id(), certificate(own_));
+    }
+
+    ByteVector certificate(Endpoint const& endpoint) const
+    {
+        return integrity::issue_membership(issuer_, endpoint, node_.id(), node_.utc(), 1h);
+    }
+    ByteVector foreign(Endpoint const& endpoint) const
+    {
+        return integrity::issue_membership(stranger_, endpoint, node_.id(), node_.utc(), 1h);
+    }
+    void show(RawPeer& peer, std::vector<ByteVector> const& certificates)
+    {
+        for (ByteVector const& one : certificates) {
+            peer.send({wire::PexCertificate{one}});
+        }
+        node_.run_for(2s);
+    }
+    bool is_dialled(Endpoint const& to) const
+    {
+        return std::ranges::any_of(node_.sent(), [&](Sent const& one) { return one.to == to; });
+    }
+    static std::vector<ByteVector> certificates_in(Datagrams const& datagrams)
+    {
+        std::vector<ByteVector> found;
+        for (wire::PexCertificate const& one : all_of<wire::PexCertificate>(datagrams)) {
+            found.emplace_back(one.certificate.begin(), one.certificate.end());
+        }
+        return found;
+    }
+
+    Endpoint own_ = address("198.51.100.1:6778");
+    Endpoint newcomer_ = address("203.0.113.77:1000");
+    integrity::PrivateKey issuer_ = integrity::PrivateKey::generate().value();
+    integrity::PrivateKey stranger_ = integrity::PrivateKey::generate().value();
+    OneEngine node_{{}};
+    std::deque<RawPeer> peers_;
+};
+
+TEST_F(CertifiedExchange, PP_8_13_b_each_neighbour_gets_the_certificate_of_its_neighbour)
+{
+    ByteVector const first = certificates_in(peers_[0].take_after(100ms)).at(0);
+    integrity::OpensslMembershipChecker checker;
+    auto const said = checker.check(first, issuer_.swarm_id(), node_.id(), node_.utc());
+    ASSERT_TRUE(said.has_value());
+    EXPECT_EQ(said->endpoint, own_);
+    RawPeer late{node_, newcomer_, ChannelId{77}};
+    late.open();
+    EXPECT_EQ(certificates_in(late.take_after(100ms)), std::vector<ByteVector>{first});
+}
+
+TEST_F(CertifiedExchange, PP_8_13_b_who_asks_gets_the_certificates_of_those_who_showed_them)
+{
+    ByteVector const of_first = certificate(peers_[0].endpoint);
+    ByteVector const of_third = certificate(peers_[2].endpoint);
+    show(peers_[0], {of_first});
+    show(peers_[1], {certificate(own_)}); // not its own
+    show(peers_[2], {of_third});
+    static_cast<void>(peers_[1].take());
+    peers_[1].send({wire::PexRequest{}});
+    Datagrams const answer = peers_[1].take_after(100ms);
+    auto shown = certificates_in(answer);
+    std::vector expected{of_first, of_third};
+    std::ranges::sort(shown);
+    std::ranges::sort(expected);
+    EXPECT_EQ(shown, expected);
+    EXPECT_TRUE(peers_in(answer).empty()) << "plain addresses stay at home";
+}
+
+TEST_F(CertifiedExchange, PP_8_13_b_nobody_is_shown_a_certificate_that_has_ended)
+{
+    ByteVector const of_first = certificate(peers_[0].endpoint); // for an hour
+    show(peers_[0], {of_first});
+    auto const ask_after = [this](Duration time) {
+        for (Duration passed{}; passed < time; passed += 14s) {
+            node_.run_for(14s);
+            peers_[0].send({});
+            peers_[1].send({});
+        }
+        static_cast<void>(peers_[1].take());
+        peers_[1].send({wire::PexRequest{}});
+        return certificates_in(peers_[1].take_after(100ms));
+    };
+    EXPECT_EQ(ask_after(58min), std::vector<ByteVector>{of_first});
+    EXPECT_TRUE(ask_after(3min).empty());
+}
+
+TEST_F(CertifiedExchange, PP_8_13_b_a_member_is_dialled_and_nobody_else)
+{
+    Endpoint const expired = address("203.0.113.81:1000");
+    Endpoint const tampered = address("203.0.113.82:1000");
+    Endpoint const unknown = address("203.0.113.83:1000");
+    Endpoint const inside = address("192.168.1.77:1000");
+    ByteVector const old =
+        integrity::issue_membership(issuer_, expired, node_.id(), node_.utc() - 7'200'000'000, 1h);
+    ByteVector changed = certificate(tampered);
+    changed.back() ^= 1U;
+    show(peers_[0], {old});
+    show(peers_[1], {changed});
+    show(peers_[2], {foreign(unknown)});
+    node_.run_for(30s);
+    show(peers_[0], {certificate(inside)});
+    EXPECT_FALSE(is_dialled(expired));
+    EXPECT_FALSE(is_dialled(tampered));
+    EXPECT_FALSE(is_dialled(unknown));
+    EXPECT_FALSE(is_dialled(inside)) << "from the Internet";
+    show(peers_[1], {certificate(newcomer_)});
+    EXPECT_TRUE(is_dialled(newcomer_));
+    EXPECT_EQ(node_.figures().bad_datagrams, 0u);
+}
+
+TEST_F(CertifiedExchange, PP_12_2_2_a_the_first_bad_certificate_is_the_last_that_is_looked_at)
+{
+    node_.run_for(20s); // it asked for peers, and asks again
+    auto const good = [](std::uint32_t i) { return Endpoint::v4(0xcb007140 + i, 1000); };
+    show(peers_[0], {certificate(good(1)), foreign(good(2)), certificate(good(3))});
+    EXPECT_TRUE(is_dialled(good(1)));
+    EXPECT_FALSE(is_dialled(good(3)));
+    // No more than an answer may hold.
+    std::vector<ByteVector> many(20, certificate(peers_[2].endpoint));
+    many.push_back(certificate(good(4)));
+    show(peers_[1], many);
+    EXPECT_FALSE(is_dialled(good(4)));
+    show(peers_[2], {certificate(good(5))});
+    EXPECT_TRUE(is_dialled(good(5)));
 }
 
 } // namespace

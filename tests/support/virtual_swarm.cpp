@@ -15,7 +15,8 @@ constexpr std::uint32_t chunk_size = 1024;
 VirtualNode::VirtualNode(Endpoint at, peer::NodeConfig const& config, Rng rng)
     : endpoint(at), hasher(integrity::make_hasher(wire::HashFunction::sha256)),
       checker(std::make_unique<integrity::OpensslChecker>()), random(rng.fork("secrets")),
-      engine(config, rng.fork("engine"), peer::Ports{*hasher, *checker, random, log})
+      engine(config, rng.fork("engine"),
+             peer::Ports{*hasher, *checker, random, log, nullptr, &memberships})
 {}
 
 VirtualSwarm::VirtualSwarm(std::uint64_t seed) : rng_(seed), link_rng_(rng_.fork("links"))

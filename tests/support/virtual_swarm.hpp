@@ -61,6 +61,7 @@ struct VirtualNode {
     Endpoint endpoint;
     std::unique_ptr<integrity::Hasher> hasher;
     std::unique_ptr<integrity::Checker> checker;
+    integrity::OpensslMembershipChecker memberships;
     SeededRandom random;
     EventLog log;
     peer::Engine engine;
