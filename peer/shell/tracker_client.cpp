@@ -66,6 +66,7 @@ struct TrackerClient::Parts : std::enable_shared_from_this<TrackerClient::Parts>
     bool take_result(ppstp::Response const& response);
     void take_peers(ppstp::SwarmResult const& result);
     void take_figures(ppstp::SwarmResult const& result);
+    void take_membership(ppstp::SwarmResult const& result);
     [[nodiscard]] ppstp::SwarmResult const* our_result(ppstp::Response const& response) const;
     void plan_find();
     [[nodiscard]] Time next_event() const;
@@ -94,6 +95,7 @@ struct TrackerClient::Parts : std::enable_shared_from_this<TrackerClient::Parts>
     Time find_not_before{};
     Time report_at{};
     Time content_at{};
+    Time membership_renew_at = Time::max();
     std::function<void()> on_left;
 };
 
@@ -162,6 +164,10 @@ net::awaitable<void> TrackerClient::Parts::serve()
 {
     while (is_registered && !is_leaving) {
         auto const now = SteadyClock::now();
+        if (now >= membership_renew_at) { // a FIND brings the next one
+            membership_renew_at = Time::max();
+            is_find_wanted = true;
+        }
         if (is_find_wanted && now >= find_not_before) {
             co_await find();
         } else if (now >= report_at) {
@@ -293,6 +299,7 @@ bool TrackerClient::Parts::take_result(ppstp::Response const& response)
     }
     take_peers(*result);
     take_figures(*result);
+    take_membership(*result);
     return true;
 }
 
@@ -313,6 +320,17 @@ void TrackerClient::Parts::take_figures(ppstp::SwarmResult const& result)
     }
     if (result.live && config.role == Role::viewer) {
         ports.feed(edge_of(swarm, *result.live));
+    }
+}
+
+void TrackerClient::Parts::take_membership(ppstp::SwarmResult const& result)
+{
+    membership_renew_at = Time::max();
+    if (auto const issued = membership_of(*from_hex(config.swarm_id), result);
+        issued && may_certify(exchange.tracker().at.host, exchange.tracker().is_tls)) {
+        ports.feed(*issued);
+        membership_renew_at =
+            SteadyClock::now() + std::chrono::seconds{result.membership->valid_s} / 2;
     }
 }
 
@@ -351,7 +369,7 @@ void TrackerClient::Parts::plan_find()
 
 Time TrackerClient::Parts::next_event() const
 {
-    Time next = report_at;
+    Time next = std::min(report_at, membership_renew_at);
     if (is_find_wanted) {
         next = std::min(next, find_not_before);
     }

@@ -30,7 +30,7 @@ struct TrackerClientConfig {
 
 /// All are called on the io_context's thread.
 struct TrackerClientPorts {
-    /// CandidatesFound, UplinksProven and LiveEdgeFound.
+    /// CandidatesFound, UplinksProven, MembershipIssued and LiveEdgeFound.
     std::function<void(Input const&)> feed;
     /// Figures for reports; nullopt = nothing to tell yet.
     std::function<std::optional<SwarmFigures>()> figures;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "protocol/base/bytes.hpp"
 #include "protocol/base/endpoint.hpp"
 #include "protocol/base/ids.hpp"
 #include "protocol/base/result.hpp"
@@ -174,6 +175,15 @@ struct ProvenUplink {
     friend bool operator==(ProvenUplink const&, ProvenUplink const&) = default;
 };
 
+/// Extension member `membership` of a swarm result: the asker's membership certificate (RFC 7574
+/// §12.2.2), to a CONNECT that joins and to a FIND.
+struct MembershipGrant {
+    ByteVector issuer;         ///< public key, in the form of a live swarm's id; hex on the wire
+    ByteVector certificate;    ///< X.509 DER; hex on the wire
+    std::uint32_t valid_s = 0; ///< from now on, seconds
+    friend bool operator==(MembershipGrant const&, MembershipGrant const&) = default;
+};
+
 struct SwarmResult {
     std::string swarm_id;
     std::uint8_t result = 0; ///< 0 successful, 1 failed
@@ -183,6 +193,7 @@ struct SwarmResult {
     bool has_peer_group = false;
     std::optional<LiveEdge> live;
     std::vector<ProvenUplink> proven;
+    std::optional<MembershipGrant> membership;
     friend bool operator==(SwarmResult const&, SwarmResult const&) = default;
 };
 

@@ -29,6 +29,21 @@ LiveEdge read_live(Fields const& fields)
     return live;
 }
 
+ByteVector read_hex(Fields const& fields, std::string_view name)
+{
+    auto bytes = from_hex(fields.text(name));
+    if (!bytes) {
+        fields.complaint().say(name, "is not hex");
+    }
+    return bytes.value_or(ByteVector{});
+}
+
+MembershipGrant read_membership(Fields const& fields)
+{
+    return {read_hex(fields, "issuer"), read_hex(fields, "certificate"),
+            fields.number<std::uint32_t>("valid_s")};
+}
+
 SwarmResult read_swarm_result(Fields const& fields)
 {
     SwarmResult result;
@@ -46,6 +61,9 @@ SwarmResult read_swarm_result(Fields const& fields)
     }
     if (auto const* live = fields.object_if("live")) {
         result.live = read_live(Fields(*live, fields.complaint()));
+    }
+    if (auto const* grant = fields.object_if("membership")) {
+        result.membership = read_membership(Fields(*grant, fields.complaint()));
     }
     if (auto const* list = fields.find("proven")) {
         read_list(*list, "proven", proven_max, fields.complaint(), result.proven, read_proven);

@@ -211,6 +211,13 @@ std::string_view request_type(Request const& request)
     return types[request.body.index()];
 }
 
+void write(JsonWriter& out, MembershipGrant const& grant)
+{
+    out.key("membership").begin_object().member("issuer", to_hex(grant.issuer));
+    out.member("certificate", to_hex(grant.certificate));
+    out.member("valid_s", std::uint64_t{grant.valid_s}).end_object();
+}
+
 void write(JsonWriter& out, LiveEdge const& live)
 {
     out.key("live").begin_object().member("newest", to_number(live.newest));
@@ -233,6 +240,9 @@ void write(JsonWriter& out, SwarmResult const& result)
     }
     if (!result.proven.empty()) {
         write_array(out, "proven", result.proven);
+    }
+    if (result.membership) {
+        write(out, *result.membership);
     }
     out.end_object();
 }

@@ -1,6 +1,7 @@
 #include "peer/shell/backoff.hpp"
 #include "peer/shell/candidates.hpp"
 #include "peer/shell/own_addresses.hpp"
+#include "peer/shell/tracker_answer.hpp"
 #include "peer/shell/tracker_client.hpp"
 #include "protocol/net/http_server.hpp"
 
@@ -55,6 +56,7 @@ public:
     std::vector<ppstp::PeerInfo> peers;
     std::optional<ppstp::LiveEdge> live;
     std::vector<ppstp::ProvenUplink> proven;
+    std::optional<ppstp::MembershipGrant> membership;
 
 private:
     net::HttpReply handle(net::HttpRequest const& http)
@@ -89,6 +91,7 @@ private:
                 result.proven = proven;
             } else {
                 result.peers = peers;
+                result.membership = membership;
             }
             response.swarm_results = {result};
         }
@@ -139,6 +142,8 @@ protected:
             } else if (auto const* proven = std::get_if<UplinksProven>(&input)) {
                 EXPECT_EQ(to_hex(proven->swarm), swarm_id);
                 uplinks.push_back(*proven);
+            } else if (auto const* issued = std::get_if<MembershipIssued>(&input)) {
+                memberships.push_back(*issued);
             }
             fed.push_back(input.index());
         };
@@ -178,6 +183,7 @@ protected:
     std::vector<CandidatesFound> candidates;
     std::vector<LiveEdgeFound> edges;
     std::vector<UplinksProven> uplinks;
+    std::vector<MembershipIssued> memberships;
     std::vector<std::size_t> fed; ///< kinds of inputs, in their order
     std::vector<std::string> messages;
     std::unique_ptr<TrackerClient> client;
@@ -204,6 +210,30 @@ TEST_F(TrackerClientTest, joins_with_its_addresses_and_gets_candidates_and_live_
     EXPECT_EQ(connect.peer_addresses[0].endpoint.text(), "127.0.0.1:6778");
     ASSERT_TRUE(connect.peer_num);
     EXPECT_LT(connect.peer_num->peer_count, 30U); // RFC 7846 §3.2.2
+}
+
+TEST_F(TrackerClientTest,
+       a_certificate_goes_to_the_engine_and_is_renewed_when_half_its_time_is_over)
+{
+    tracker.peers = {peer_at("a", "127.0.0.9:1")};
+    tracker.membership = ppstp::MembershipGrant{{13, 1}, {0x30, 2}, 1};
+    start();
+    run_until([&] { return !memberships.empty(); });
+    EXPECT_EQ(to_hex(memberships[0].swarm), swarm_id);
+    EXPECT_EQ(memberships[0].issuer, (ByteVector{13, 1}));
+    EXPECT_EQ(memberships[0].certificate, (ByteVector{0x30, 2}));
+    EXPECT_EQ(tracker.count<ppstp::Find>(), 0U);
+    run_until([&] { return memberships.size() == 2; });
+    EXPECT_EQ(tracker.count<ppstp::Find>(), 1U);
+}
+
+TEST(TrackerAnswer, whose_certificates_are_good_says_no_tracker_that_can_be_imitated)
+{
+    EXPECT_TRUE(may_certify("tracker.example", true));
+    EXPECT_TRUE(may_certify("127.0.0.1", false));
+    EXPECT_TRUE(may_certify("localhost", false));
+    EXPECT_FALSE(may_certify("tracker.example", false));
+    EXPECT_FALSE(may_certify("192.168.1.1", false));
 }
 
 TEST_F(TrackerClientTest, TP_4_3_a_repeats_the_identical_request_after_an_invalid_answer)

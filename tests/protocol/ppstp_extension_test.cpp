@@ -158,5 +158,21 @@ TEST(PpstpExtension, each_error_code_has_its_http_status)
     EXPECT_EQ(http_status(ErrorCode::authentication_required), 401u);
 }
 
+TEST(PpstpExtension, a_membership_certificate_comes_with_its_issuer)
+{
+    Response response;
+    response.transaction_id = "t";
+    auto& result = response.swarm_results.emplace_back();
+    result.swarm_id = "s";
+    result.membership = MembershipGrant{{13, 1, 2}, ByteVector(1000, 0x30), 3600};
+    auto const text = to_json(response);
+    auto const parsed = parse_response(text);
+    ASSERT_TRUE(parsed.has_value());
+    EXPECT_EQ(*parsed, response);
+    auto const at = text.find("0d0102");
+    ASSERT_NE(at, std::string::npos);
+    EXPECT_FALSE(parse_response(std::string(text).replace(at, 2, "xy")).has_value());
+}
+
 } // namespace
 } // namespace ppsp::ppstp

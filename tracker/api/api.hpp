@@ -31,6 +31,11 @@ public:
     [[nodiscard]] ApiReply handle(TimePoint now, ApiRequest const& request);
     /// Call about once a second, so that timers run while nobody asks.
     void tick(TimePoint now) { service_.expire(now); }
+    /// As `Service::issue_memberships`.
+    void issue_memberships(integrity::PrivateKey key, UnixMicros utc_at_zero)
+    {
+        service_.issue_memberships(std::move(key), utc_at_zero);
+    }
 
     [[nodiscard]] Service const& service() const { return service_; }
 

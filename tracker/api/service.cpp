@@ -1,5 +1,6 @@
 #include "tracker/api/service.hpp"
 
+#include "protocol/integrity/membership.hpp"
 #include "tracker/select/choose.hpp"
 
 #include <algorithm>
@@ -11,6 +12,9 @@ namespace {
 using ppstp::ErrorCode;
 using ppstp::Response;
 using ppstp::SwarmResult;
+
+/// Renewed when half of it is over; protects against hosts that were members once.
+constexpr std::chrono::seconds membership_lifetime{3600};
 
 Response refuse(ErrorCode code, std::string_view reason)
 {
@@ -202,6 +206,7 @@ SwarmResult Service::joined(Caller const& caller, ppstp::SwarmAction const& acti
         add_peers(caller, result, wish);
     }
     add_live(caller.now, result);
+    add_membership(caller, result);
     return result;
 }
 
@@ -220,6 +225,25 @@ void Service::add_live(TimePoint now, SwarmResult& result) const
 {
     if (auto const swarm = registry_.find_swarm(result.swarm_id)) {
         result.live = registry_.swarm(*swarm).edge.reported(now);
+    }
+}
+
+/// For the address that the connection comes from: that is routable back, so that nobody gets a
+/// certificate for a host of others (RFC 7574 §12.2.2). The port is the peer's word.
+void Service::add_membership(Caller const& caller, SwarmResult& result) const
+{
+    auto const swarm_id = from_hex(result.swarm_id);
+    auto const& addresses = registry_.peer(caller.peer).addresses;
+    auto const own = std::ranges::find_if(addresses, [&](ListedAddress const& address) {
+        return !address.is_local && address.endpoint.same_address(caller.source);
+    });
+    if (issuer_ && swarm_id && own != addresses.end()) {
+        UnixMicros const utc = issuer_->utc_at_zero + caller.now.time_since_epoch().count();
+        result.membership =
+            ppstp::MembershipGrant{issuer_->key.swarm_id(),
+                                   integrity::issue_membership(issuer_->key, own->endpoint,
+                                                               *swarm_id, utc, membership_lifetime),
+                                   static_cast<std::uint32_t>(membership_lifetime.count())};
     }
 }
 
@@ -250,6 +274,7 @@ Response Service::answer(Caller const& caller, ppstp::Find const& find)
     result.swarm_id = find.swarm_id;
     add_peers(caller, result, find.peer_num);
     add_live(caller.now, result);
+    add_membership(caller, result);
     response.swarm_results.push_back(std::move(result));
     return response;
 }

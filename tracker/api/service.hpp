@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/base/rng.hpp"
+#include "protocol/integrity/private_key.hpp"
 #include "protocol/ppstp/messages.hpp"
 #include "tracker/api/allow_list.hpp"
 #include "tracker/registry/rate_limit.hpp"
@@ -37,6 +38,12 @@ public:
 
     [[nodiscard]] Answer handle(TimePoint now, std::string_view body, Endpoint const& source);
     void expire(TimePoint now) { registry_.expire(now); }
+    /// Gives members a certificate of `key` (RFC 7574 §12.2.2); `utc_at_zero` is UTC at
+    /// TimePoint{}.
+    void issue_memberships(integrity::PrivateKey key, UnixMicros utc_at_zero)
+    {
+        issuer_ = Issuer{std::move(key), utc_at_zero};
+    }
 
     [[nodiscard]] Registry const& registry() const { return registry_; }
     [[nodiscard]] ServiceCounters const& counters() const { return counters_; }
@@ -63,12 +70,19 @@ private:
     void add_peers(Caller const& caller, ppstp::SwarmResult& result,
                    std::optional<ppstp::PeerNumber> const& wish);
     void add_live(TimePoint now, ppstp::SwarmResult& result) const;
+    void add_membership(Caller const& caller, ppstp::SwarmResult& result) const;
     void add_proven(std::vector<ppstp::Neighbours> const& asked, ppstp::SwarmResult& result) const;
     void take_report(Caller const& caller, ppstp::StatReport const& report);
     [[nodiscard]] bool is_over_rate(TimePoint now, Endpoint const& source, PeerIndex peer);
 
+    struct Issuer {
+        integrity::PrivateKey key;
+        UnixMicros utc_at_zero;
+    };
+
     Limits limits_;
     std::optional<AllowList> allow_list_;
+    std::optional<Issuer> issuer_;
     Rng rng_;
     Registry registry_;
     ReplayCache replays_;

@@ -1,5 +1,7 @@
 #include "tracker/shell/server.hpp"
 
+#include "protocol/integrity/key_file.hpp"
+
 #include <fstream>
 #include <sstream>
 
@@ -28,6 +30,26 @@ Result<std::optional<AllowList>, std::string> load_allow_list(std::string const&
         return failure("allow-list " + path + ", " + list.error());
     }
     return std::optional(std::move(*list));
+}
+
+Result<integrity::PrivateKey, std::string> load_membership_key(std::string const& path)
+{
+    auto key = integrity::load_key(path);
+    if (!key && key.error() == integrity::KeyFileError::missing) {
+        key = integrity::create_key(path);
+    }
+    if (!key) {
+        return failure("membership key " + path + " " + std::string(to_string(key.error())));
+    }
+    return *std::move(key);
+}
+
+/// UTC at the steady clock's zero.
+UnixMicros utc_at_zero()
+{
+    auto const utc = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<Duration>(utc).count() -
+           steady_now().time_since_epoch().count();
 }
 
 net::HttpServerOptions http_options(ServerOptions const& options)
@@ -107,6 +129,11 @@ public:
         }
     }
 
+    void issue_memberships(integrity::PrivateKey key)
+    {
+        api_.issue_memberships(std::move(key), utc_at_zero());
+    }
+
     [[nodiscard]] net::HttpServer const& http() const { return *http_; }
 
 private:
@@ -163,6 +190,13 @@ Result<std::unique_ptr<Server>, std::string> Server::open(net::any_io_executor e
         return failure(allow_list.error());
     }
     auto state = std::make_shared<State>(executor, options, std::move(*allow_list));
+    if (!options.membership_key_file.empty()) {
+        auto key = load_membership_key(options.membership_key_file);
+        if (!key) {
+            return failure(std::move(key.error()));
+        }
+        state->issue_memberships(*std::move(key));
+    }
     if (auto const begun = state->begin(executor, options); !begun) {
         return failure(begun.error());
     }

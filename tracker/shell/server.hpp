@@ -13,7 +13,8 @@ struct ServerOptions {
     Endpoint listen;
     std::string tls_certificate_file; ///< PEM; empty = plain HTTP
     std::string tls_key_file;
-    std::string allow_list_file; ///< empty = any swarm
+    std::string allow_list_file;     ///< empty = any swarm
+    std::string membership_key_file; ///< PEM, made if missing; empty = no certificates
     std::size_t connections_max = 10'000;
     std::chrono::milliseconds idle_timeout{60'000};
     std::uint64_t seed = 0; ///< of the choice of peers

@@ -27,6 +27,7 @@ struct Settings {
     std::string tls_key;
     std::string store = "memory";
     std::string allow_list;
+    std::string membership_key;
     bool loopback_limits = false;
     bool strict = false;
     std::string log_level = "info";
@@ -71,6 +72,10 @@ void declare(CLI::App& app, Settings& settings)
     app.add_option("--allow-list", settings.allow_list,
                    "File with the swarm ids to serve, one a line; without it any swarm is served")
         ->envname("PPSP_ALLOW_LIST");
+    app.add_option("--membership-key", settings.membership_key,
+                   "Private key (PEM) that signs certificates of membership, made if missing; with "
+                   "them peers name one another on the Internet, too")
+        ->envname("PPSP_MEMBERSHIP_KEY");
     app.add_flag("--loopback-limits", settings.loopback_limits,
                  "Limits per address apply to loopback, too")
         ->envname("PPSP_LOOPBACK_LIMITS");
@@ -107,6 +112,7 @@ tracker::ServerOptions to_options(Settings const& settings)
     options.tls_certificate_file = settings.tls_cert;
     options.tls_key_file = settings.tls_key;
     options.allow_list_file = settings.allow_list;
+    options.membership_key_file = settings.membership_key;
     options.connections_max = raise_connection_limit();
     std::random_device entropy;
     options.seed = std::uint64_t{entropy()} << 32 | entropy();
