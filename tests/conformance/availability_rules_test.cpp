@@ -325,6 +325,22 @@ TEST_F(Receiving, PP_4_3_1_a_only_the_last_unit_of_a_have_is_an_answer)
     EXPECT_TRUE(asked.contains(chunks_of(unit_0 + 2).first)) << "it is there to be fetched";
 }
 
+/// The HAVE of a later unit names it, too, but says nothing about places in its substream.
+TEST_F(Receiving, PP_4_3_1_a_an_offer_of_a_unit_that_was_counted_up_to_is_an_offer)
+{
+    send_chunks(node_.sign(unit_0), 0, 16);
+    node_.run_for(300ms);
+    ChunkId const first = chunks_of(unit_0).first;
+    peer_.send({wire::Have{{first, chunks_of(unit_0 + 3).last}}}); // no place in this substream
+    node_.run_for(300ms);
+    peer_.send({wire::Have{{first, chunks_of(unit_0 + 12).last}}});
+    node_.run_for(20ms);
+    static_cast<void>(peer_.take());
+    peer_.send({wire::Unchoke{}, wire::Have{{first, chunks_of(unit_0 + 11).last}}});
+    RangeSet const asked = ranges_of<wire::Request>(peer_.take_after(350ms));
+    EXPECT_TRUE(asked.contains(chunks_of(unit_0 + 19).first)) << "a unit to come";
+}
+
 TEST_F(Receiving, PP_3_2_d_the_source_is_told_of_nothing_it_made)
 {
     Endpoint const origin = Endpoint::v4(0x0a0000fd, 1);
