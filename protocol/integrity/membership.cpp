@@ -123,12 +123,13 @@ Result<Membership, MembershipError> OpensslMembershipChecker::check(Bytes bytes,
 {
     ErrorScope const errors;
     CertificatePtr const certificate = to_certificate(bytes);
-    auto const url = certificate ? url_of(*certificate) : std::nullopt;
+    if (!certificate) {
+        return failure(MembershipError::malformed);
+    }
+    auto const url = url_of(*certificate);
     auto const named = url ? to_named(*url) : std::nullopt;
-    auto const from =
-        certificate ? to_micros(X509_get0_notBefore(certificate.get())) : std::nullopt;
-    auto const until =
-        certificate ? to_micros(X509_get0_notAfter(certificate.get())) : std::nullopt;
+    auto const from = to_micros(X509_get0_notBefore(certificate.get()));
+    auto const until = to_micros(X509_get0_notAfter(certificate.get()));
     if (!named || !from || !until) {
         return failure(MembershipError::malformed);
     }
