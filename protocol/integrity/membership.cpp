@@ -3,7 +3,7 @@
 #include "protocol/base/assert.hpp"
 #include "protocol/integrity/swarm_key.hpp"
 
-#include <openssl/rand.h>
+#include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ using TimePtr = std::unique_ptr<ASN1_TIME, OpensslFree<ASN1_TIME_free>>;
 constexpr std::string_view scheme = "file://";
 constexpr char const* issuer_name = "PPSP tracker";
 constexpr std::int64_t micros_per_second = 1'000'000;
-constexpr int serial_bytes = 8;
+constexpr std::size_t serial_bytes = 8;
 
 void add_name(X509& certificate, std::string const& url)
 {
@@ -35,14 +35,18 @@ void add_name(X509& certificate, std::string const& url)
     PPSP_ASSERT(X509_add1_ext_i2d(&certificate, NID_subject_alt_name, names.get(), 1, 0) == 1);
 }
 
-void add_serial(X509& certificate)
+/// A number of its own (RFC 5280 §4.1.2.2) for what the certificate says: no chance is needed.
+void add_serial(X509& certificate, std::string const& url, std::int64_t from)
 {
-    std::array<std::uint8_t, serial_bytes> bytes{};
-    PPSP_ASSERT(RAND_bytes(bytes.data(), serial_bytes) == 1);
-    bytes[0] = static_cast<std::uint8_t>((bytes[0] & 0x3fU) | 0x40U); // positive, RFC 5280 §4.1.2.2
-    BignumPtr const number(BN_bin2bn(bytes.data(), serial_bytes, nullptr));
-    PPSP_ASSERT(number &&
-                BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(&certificate)) != nullptr);
+    std::string const text = url + " " + std::to_string(from);
+    std::array<std::uint8_t, EVP_MAX_MD_SIZE> bytes{};
+    PPSP_ASSERT(EVP_Q_digest(nullptr, "SHA256", nullptr, text.data(), text.size(), bytes.data(),
+                             nullptr) == 1);
+    std::uint64_t serial = 0;
+    for (std::size_t i = 0; i < serial_bytes; ++i) {
+        serial = serial << 8 | bytes[i];
+    }
+    PPSP_ASSERT(ASN1_INTEGER_set_uint64(X509_get_serialNumber(&certificate), serial >> 1 | 1) == 1);
 }
 
 std::optional<UnixMicros> to_micros(ASN1_TIME const* time)
@@ -153,7 +157,6 @@ ByteVector issue_membership(PrivateKey const& issuer, Endpoint const& endpoint, 
     CertificatePtr const certificate(X509_new());
     X509* const raw = certificate.get();
     PPSP_ASSERT(raw != nullptr && X509_set_version(raw, X509_VERSION_3) == 1);
-    add_serial(*raw);
     auto const* const name = reinterpret_cast<unsigned char const*>(issuer_name);
     PPSP_ASSERT(X509_NAME_add_entry_by_txt(X509_get_issuer_name(raw), "CN", MBSTRING_UTF8, name, -1,
                                            -1, 0) == 1);
@@ -163,7 +166,9 @@ ByteVector issue_membership(PrivateKey const& issuer, Endpoint const& endpoint, 
     PPSP_ASSERT(ASN1_TIME_set(X509_getm_notBefore(raw), from) != nullptr);
     PPSP_ASSERT(ASN1_TIME_set(X509_getm_notAfter(raw), until) != nullptr);
     PPSP_ASSERT(X509_set_pubkey(raw, issuer.handle()) == 1);
-    add_name(*raw, std::string(scheme) + endpoint.text() + "/" + to_hex(swarm_id));
+    std::string const url = std::string(scheme) + endpoint.text() + "/" + to_hex(swarm_id);
+    add_serial(*raw, url, from);
+    add_name(*raw, url);
     PPSP_ASSERT(X509_sign(raw, issuer.handle(), digest_of(issuer.algorithm())) > 0);
     ByteVector der(static_cast<std::size_t>(i2d_X509(raw, nullptr)));
     std::uint8_t* position = der.data();
