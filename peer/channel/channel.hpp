@@ -110,6 +110,9 @@ struct Channel {
 
     // what it holds and knows
     PeerAvailability has;
+    /// Chunks of the units that its HAVEs ended with lately: those were spoken of, not only counted
+    /// up.
+    RangeSet named;
     HashKnowledge hashes;
     Scratch scratch;
     TuneIn tune_in;
@@ -166,15 +169,16 @@ struct Channel {
     }
     /// As if it uploaded that much, kbit/s: who was not seen yet is not worse than a poor uplink.
     static constexpr double rank_unknown = 500;
-    /// Nothing new is sent to a neighbour after two timeouts in a row; one may be a lost tail.
-    [[nodiscard]] bool responds() const { return flow.timeouts_in_a_row() < 2; }
-    /// Who gets DATA and acknowledges none for that long beside a round trip is gone, or as good
-    /// as: a receiver of a live stream speaks every few hundred milliseconds.
+    /// Who gets DATA and says nothing for that long beside a round trip is gone, or as good as: a
+    /// receiver of a live stream speaks every few hundred milliseconds.
     static constexpr Duration silent_max = std::chrono::milliseconds{700};
-    [[nodiscard]] bool is_silent(TimePoint now) const
+    /// Nothing new is sent to who does not, nor after two timeouts in a row; one may be a lost
+    /// tail.
+    [[nodiscard]] bool responds(TimePoint now) const
     {
-        return liveness.data_since &&
-               now - *liveness.data_since > silent_max + flow.rtt().smoothed();
+        bool const is_silent =
+            liveness.data_since && now - *liveness.data_since > silent_max + flow.rtt().smoothed();
+        return !is_silent && flow.timeouts_in_a_row() < 2;
     }
     /// It may want units from us: it began the conversation, or asked for something.
     [[nodiscard]] bool follows_us() const { return !initiator || peer_wants_stream; }

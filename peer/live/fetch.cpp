@@ -268,8 +268,8 @@ void LiveSwarm::play(TimePoint now)
     if (news.resumed_after) {
         emit(now, PlayoutResumed{*news.resumed_after});
     }
-    if (news.skipped) {
-        emit(now, PlayoutSkipped{news.skipped->first, news.skipped->second});
+    for (auto const& [first, resumed] : news.skipped) {
+        emit(now, PlayoutSkipped{first, resumed});
     }
 }
 

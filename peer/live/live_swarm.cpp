@@ -74,7 +74,6 @@ void LiveSwarm::on_closed(TimePoint, Channel& channel)
     figures_.wasted_bytes += channel.scratch.take_dropped_bytes();
     picker_->on_parent_gone(key_of(channel));
     slots_.release(key_of(channel));
-    named_.erase(key_of(channel));
     fetch_wanted_ = true;
 }
 
@@ -82,6 +81,9 @@ void LiveSwarm::tend(TimePoint now, Channel& channel)
 {
     channel.scratch.expire(now);
     figures_.wasted_bytes += channel.scratch.take_dropped_bytes();
+    if (!channel.responds(now)) {
+        slots_.release(key_of(channel)); // somebody else can use its places
+    }
     if (store_) {
         ChunkId const oldest = store_->grid().first_chunk(store_->oldest_kept());
         channel.hashes.forget_below(oldest);

@@ -177,9 +177,6 @@ private:
     // fetching
     std::unique_ptr<Picker> picker_;
     std::vector<ParentView> parents_;
-    /// Chunks of the units that neighbours' HAVEs ended with lately: those were spoken of, not only
-    /// counted up.
-    std::map<PeerKey, RangeSet> named_;
     bool fetch_wanted_ = false;
     TimePoint last_fetch_{};
     std::optional<ChunkId> random_access_hint_; ///< what a tracker said

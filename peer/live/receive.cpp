@@ -110,10 +110,9 @@ void LiveSwarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
     // The HAVE speaks of its last unit; what is before it is there, too (PP-4.3.1-a). A unit that
     // others were counted up to before is news when it is spoken of itself: an offer or a refusal.
     ChunkRange const whole = grid.chunks(last);
-    RangeSet& named = named_[key_of(channel)];
-    bool const is_new = !named.contains(whole);
-    named.add(whole);
-    named.trim_below(grid.chunks(last - std::min(last, named_units_max)).first);
+    bool const is_new = !channel.named.contains(whole);
+    channel.named.add(whole);
+    channel.named.trim_below(grid.chunks(last - std::min(last, named_units_max)).first);
     if (!is_new) {
         picker_->on_repeated(now, key_of(channel), last, *this);
     } else if (channel.has.has(whole)) {
@@ -238,6 +237,7 @@ void LiveSwarm::learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool p
         channel->scratch = Scratch{};
         channel->asked.clear();
         channel->requests.clear();
+        channel->named.clear();
     }
     newest_changed_ = now;
     if (!is_source()) {

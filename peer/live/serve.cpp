@@ -232,11 +232,7 @@ LiveSwarm::Spreading& LiveSwarm::spreading_of(TimePoint now, UnitIndex unit)
     ChunkRange const whole = store_->grid().chunks(unit);
     std::vector<Channel*> subscribers;
     for (auto const& channel : channels_) {
-        if (channel->is_silent(now)) {
-            slots_.release(key_of(*channel)); // somebody else can use them
-            continue;
-        }
-        if (channel->is_open() && !channel->choked_by_us && channel->responds() &&
+        if (channel->is_open() && !channel->choked_by_us && channel->responds(now) &&
             channel->requests.wants_any(whole)) {
             subscribers.push_back(channel.get());
         }
@@ -418,9 +414,8 @@ void LiveSwarm::place_first_copies(TimePoint now, UnitIndex unit)
         PeerKey const key = key_of(*channel);
         bool const served = std::find(spreading.children.begin(), spreading.children.end(), key) !=
                             spreading.children.end();
-        if (!served && channel->is_open() && !channel->choked_by_us && channel->responds() &&
-            !channel->is_silent(now) && channel->peer_wants_stream &&
-            !channel->profile.is_source()) {
+        if (!served && channel->is_open() && !channel->choked_by_us && channel->responds(now) &&
+            channel->peer_wants_stream && !channel->profile.is_source()) {
             takers.push_back({channel->rank(), !slots_.holds(key, substream), slots_.places_of(key),
                               rng_.next(), channel.get()});
         }

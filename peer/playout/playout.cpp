@@ -234,7 +234,7 @@ void Playout::start_at(Inputs const& in, Start const& start, PlayoutNews& news)
         news.started = start.unit;
     }
     if (gave_up_from_) {
-        news.skipped = std::pair{*gave_up_from_, start.unit};
+        news.skipped.emplace_back(*gave_up_from_, start.unit);
         counters_.skipped_units += start.unit > *gave_up_from_ ? start.unit - *gave_up_from_ : 0;
         gave_up_from_.reset();
         count_left_out(in, start.unit);
@@ -266,10 +266,15 @@ void Playout::play(Inputs const& in, std::vector<PlayoutPiece>& pieces, PlayoutN
         note_unseen_gap(inputs, *due, news);
         count_due(in, next_out_, *due);
         if (!in.store.complete(next_out_)) {
-            wait_for(in, *due, news);
-            if (!leave_out(in, *due, news)) {
+            auto const next = in.now < *due + leave_out_after ? std::nullopt : next_whole(in);
+            // What is missing while the playout catches up belongs to the stall before.
+            if (!next || pieces.empty()) {
+                wait_for(in, *due, news);
+            }
+            if (!next || state_ != State::playing) {
                 return;
             }
+            leave_out(in, *next, news);
             inputs.next_sign.reset();
             continue;
         }
@@ -393,7 +398,7 @@ void Playout::wait_for(Inputs const& in, TimePoint due, PlayoutNews& news)
         return;
     }
     if (next_whole(in)) {
-        return; // leave_out's case
+        return; // it goes on there
     }
     state_ = State::searching;
     gave_up_from_ = gave_up_from_.value_or(next_out_);
@@ -413,29 +418,19 @@ std::optional<UnitIndex> Playout::next_whole(Inputs const& in) const
     return std::nullopt;
 }
 
-/// Goes on behind the missing units, with the first packet that begins there; false if there is
-/// nothing to go on with, or time left to wait.
-bool Playout::leave_out(Inputs const& in, TimePoint due, PlayoutNews& news)
+/// Goes on behind the missing units, with the first packet that begins there.
+void Playout::leave_out(Inputs const& in, UnitIndex next, PlayoutNews& news)
 {
-    if (state_ != State::playing || in.now < due + leave_out_after) {
-        return false;
-    }
-    auto const next = next_whole(in);
-    if (!next) {
-        return false;
-    }
-    UnitIndex const first = news.skipped ? news.skipped->first : next_out_;
-    news.skipped = std::pair{first, *next};
-    counters_.skipped_units += *next - next_out_;
-    count_left_out(in, *next);
-    counted_ = *next - 1;
-    next_out_ = *next;
-    next_scan_ = std::max(next_scan_, *next);
+    news.skipped.emplace_back(next_out_, next);
+    counters_.skipped_units += next - next_out_;
+    count_left_out(in, next);
+    counted_ = next - 1;
+    next_out_ = next;
+    next_scan_ = std::max(next_scan_, next);
     std::uint64_t const position =
-        to_number(in.store.grid().first_chunk(*next)) * in.store.chunk_size();
+        to_number(in.store.grid().first_chunk(next)) * in.store.chunk_size();
     start_position_ = (position + ts::packet_size - 1) / ts::packet_size * ts::packet_size;
     first_piece_ = true;
-    return true;
 }
 
 } // namespace ppsp::peer

@@ -26,7 +26,7 @@ struct PlayoutNews {
     std::optional<UnitIndex> started;
     std::optional<UnitIndex> stalled;
     std::optional<Duration> resumed_after;
-    std::optional<std::pair<UnitIndex, UnitIndex>> skipped; ///< given up: first, next played
+    std::vector<std::pair<UnitIndex, UnitIndex>> skipped; ///< given up: first, next played
 };
 
 /// Hands the stream out in order and on time: a unit is due `latency` after it could have been here
@@ -132,8 +132,8 @@ private:
     void note_ready(Inputs const& in);
     void consider_lower_latency(TimePoint now);
     void wait_for(Inputs const& in, TimePoint due, PlayoutNews& news);
-    bool leave_out(Inputs const& in, TimePoint due, PlayoutNews& news);
     [[nodiscard]] std::optional<UnitIndex> next_whole(Inputs const& in) const;
+    void leave_out(Inputs const& in, UnitIndex next, PlayoutNews& news);
     void count_left_out(Inputs const& in, UnitIndex next);
     [[nodiscard]] std::optional<TimePoint> due_of(Inputs const& in, UnitIndex unit) const;
 

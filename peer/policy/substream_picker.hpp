@@ -197,6 +197,8 @@ private:
                                                      std::uint32_t substream);
     [[nodiscard]] std::optional<PeerKey> holder(TimePoint now, PickerView const& view,
                                                 UnitIndex unit, std::optional<PeerKey> avoid);
+    [[nodiscard]] Duration handicap(TimePoint now, ParentView const& parent,
+                                    std::uint32_t substream, bool urgent) const;
     [[nodiscard]] bool source_may_be_asked(TimePoint now, PickerView const& view,
                                            UnitIndex unit) const;
     void subscribe(TimePoint now, PickerView const& view, Plan& plan);

@@ -127,6 +127,27 @@ std::uint32_t SubstreamPicker::outstanding(ParentView const& parent) const
     return parent.outstanding_chunks + (planned != planned_.end() ? planned->second : 0);
 }
 
+/// By how much sooner than somebody's another delivery should be, for what is known of how likely
+/// it comes. What is urgent goes to who is near, whether it has room or not.
+Duration SubstreamPicker::handicap(TimePoint now, ParentView const& parent, std::uint32_t substream,
+                                   bool urgent) const
+{
+    Duration sum = parent.doubtful ? config_.doubt_handicap : Duration::zero();
+    if (auto const at = parents_.find(parent.key); at != parents_.end() && at->second.vain_at &&
+                                                   now - *at->second.vain_at < config_.vain_fresh) {
+        sum += config_.vain_handicap;
+    }
+    if (parent.is_source) {
+        sum += config_.source_handicap;
+    } else if (!urgent && !offers(now, parent.key) && !offers(now, parent.key, substream)) {
+        sum += config_.full_handicap;
+    }
+    if (!urgent && blocked(now, parent.key, substream)) {
+        sum += config_.refusal_handicap;
+    }
+    return sum;
+}
+
 /// Among those who hold some of what is missing, the one whose delivery would be complete first.
 std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& view,
                                                UnitIndex unit, std::optional<PeerKey> avoid)
@@ -148,24 +169,7 @@ std::optional<PeerKey> SubstreamPicker::holder(TimePoint now, PickerView const& 
                       static_cast<double>(rng_.between(0, 5000));
         // Who holds a part only has to be followed by another request.
         cost += 100e3 * std::popcount(missing & ~held) / std::popcount(missing);
-        if (parent.is_source) {
-            cost += static_cast<double>(config_.source_handicap.count());
-        }
-        if (!urgent && blocked(now, parent.key, substream_of(unit))) {
-            cost += static_cast<double>(config_.refusal_handicap.count());
-        }
-        if (!urgent && !parent.is_source && !offers(now, parent.key) &&
-            !offers(now, parent.key, substream_of(unit))) {
-            cost += static_cast<double>(config_.full_handicap.count());
-        }
-        if (auto const at = parents_.find(parent.key);
-            at != parents_.end() && at->second.vain_at &&
-            now - *at->second.vain_at < config_.vain_fresh) {
-            cost += static_cast<double>(config_.vain_handicap.count());
-        }
-        if (parent.doubtful) {
-            cost += static_cast<double>(config_.doubt_handicap.count());
-        }
+        cost += static_cast<double>(handicap(now, parent, substream_of(unit), urgent).count());
         if (parent.key == avoid) {
             cost += 1e6;
         }

@@ -35,10 +35,8 @@ void Swarm::show_membership(Channel& channel)
 
 bool Swarm::may_show(TimePoint now, Channel const& to, Channel const& of) const
 {
-    bool const leaks = to.endpoint.scope() == AddressScope::global &&
-                       of.endpoint.scope() != AddressScope::global; // PP-8.13-a
-    return !of.certificates.own.empty() && of.certificates.own_until > utc(now) && !leaks &&
-           to.profile.supports(wire::MessageType::pex_res_cert);
+    return !of.certificates.own.empty() && of.certificates.own_until > utc(now) &&
+           !leads_nowhere(to, of.endpoint) && to.profile.supports(wire::MessageType::pex_res_cert);
 }
 
 /// A check costs a tenth of a millisecond: only so many are made as we asked for, and the first
@@ -65,9 +63,7 @@ void Swarm::on_certificate(TimePoint now, Channel& channel, Bytes certificate)
         shown.own_until = found->until;
         return;
     }
-    bool const leads_nowhere = channel.endpoint.scope() == AddressScope::global &&
-                               found->endpoint.scope() != AddressScope::global;
-    if (found->endpoint != membership_.endpoint && !leads_nowhere) {
+    if (found->endpoint != membership_.endpoint && !leads_nowhere(channel, found->endpoint)) {
         choice_.add(now, found->endpoint, NeighbourChoice::Origin::introduced);
         next_dial_ = std::min(next_dial_, now + dial_gap);
     }

@@ -76,16 +76,20 @@ void Swarm::dial(TimePoint now)
     next_dial_ = now + dial_retry;
 }
 
-/// Whether the neighbour may be told this address, or believed when it names it. A plain address
-/// proves nothing, so it stays within a private network unless somebody decided otherwise
-/// (PP-3.10.1-b); and a private address in the public Internet leads nowhere, or to a victim
-/// (PP-8.13-a).
+/// A private address in the public Internet leads nowhere, or to a victim (PP-8.13-a).
+bool Swarm::leads_nowhere(Channel const& channel, Endpoint const& peer)
+{
+    return channel.endpoint.scope() == AddressScope::global && peer.scope() != AddressScope::global;
+}
+
+/// Whether the neighbour may be told this plain address, or believed when it names it. It proves
+/// nothing, so that it stays within a private network unless somebody decided otherwise
+/// (PP-3.10.1-b).
 bool Swarm::may_exchange(Channel const& channel, Endpoint const& peer) const
 {
-    bool const to_public = channel.endpoint.scope() == AddressScope::global;
-    bool const of_public = peer.scope() == AddressScope::global;
-    return services_.config.pex &&
-           (services_.config.pex_plain ? of_public || !to_public : !of_public && !to_public);
+    bool const at_home = peer.scope() != AddressScope::global;
+    return services_.config.pex && !leads_nowhere(channel, peer) &&
+           (services_.config.pex_plain || at_home);
 }
 
 /// Peers that exchanged messages lately (PP-3.10.1-a).

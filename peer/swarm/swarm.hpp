@@ -169,6 +169,7 @@ protected:
 private:
     // overlay.cpp
     bool make_room(TimePoint now);
+    [[nodiscard]] static bool leads_nowhere(Channel const& channel, Endpoint const& peer);
     [[nodiscard]] bool may_exchange(Channel const& channel, Endpoint const& peer) const;
 
     // memberships.cpp

@@ -56,7 +56,7 @@ protected:
             after_gap_ = piece.discontinuity ? piece.position : after_gap_;
         }
         stalls_ += news.stalled ? 1 : 0;
-        skips_ += news.skipped ? 1 : 0;
+        skips_ += static_cast<int>(news.skipped.size());
     }
 
     /// Units `first` to `last` arrive in time, and time goes on with them.
@@ -214,6 +214,23 @@ TEST_F(PlayoutTest, a_unit_that_never_comes_is_left_out_alone)
     EXPECT_EQ(counters.skipped_units, 1u);
     EXPECT_EQ(counters.chunks_due, chunks_per_unit * (units_.back() + 1));
     EXPECT_EQ(counters.chunks_due - counters.chunks_in_time, chunks_per_unit);
+}
+
+TEST_F(PlayoutTest, units_left_out_while_it_catches_up_belong_to_the_same_stall)
+{
+    playout_.begin(0);
+    play(0, 20);
+    for (UnitIndex unit = 21; unit <= 60; ++unit) {
+        signed_unit(unit, unit != 21 && unit != 24);
+    }
+    // The second one is due 150 ms after the first.
+    advance(1560ms + 150ms + Playout::stall_threshold);
+    advance(1560ms + 150ms + Playout::leave_out_after);
+    EXPECT_EQ(skips_, 2);
+    EXPECT_EQ(stalls_, 1);
+    EXPECT_EQ(playout_.counters().stalls, 1u);
+    EXPECT_EQ(playout_.counters().skipped_units, 2u);
+    EXPECT_EQ(std::count(units_.begin(), units_.end(), UnitIndex{23}), 1);
 }
 
 TEST_F(PlayoutTest, what_follows_a_unit_left_out_begins_with_a_whole_packet)
