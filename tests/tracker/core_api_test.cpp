@@ -1,35 +1,7 @@
-#include "protocol/integrity/membership.hpp"
-#include "tracker/api/api.hpp"
+#include "tests/tracker/api_fixture.hpp"
 
-#include <gtest/gtest.h>
-
-#include <boost/json/parse.hpp>
-
-namespace ppsp::tracker {
+namespace ppsp::tracker::api_test {
 namespace {
-
-using ppstp::Action;
-using ppstp::ErrorCode;
-using ppstp::PeerMode;
-
-constexpr TimePoint start{std::chrono::hours{1}};
-constexpr std::string_view loopback = "127.0.0.1:40000";
-
-ppstp::Connect join(std::string swarm, PeerMode mode = PeerMode::leech, std::uint16_t port = 6778,
-                    std::string_view address = "127.0.0.1")
-{
-    ppstp::Connect connect;
-    connect.swarm_actions.push_back({std::move(swarm), Action::join, mode});
-    connect.peer_addresses.emplace_back().endpoint = *Endpoint::parse_address(address, port);
-    return connect;
-}
-
-ppstp::Connect leave(std::string swarm)
-{
-    ppstp::Connect connect;
-    connect.swarm_actions.push_back({std::move(swarm), Action::leave, PeerMode::leech});
-    return connect;
-}
 
 ppstp::ContentMap map_at(std::string swarm, std::uint64_t newest)
 {
@@ -40,46 +12,6 @@ ppstp::ContentMap map_at(std::string swarm, std::uint64_t newest)
     map.window_units = 100;
     return map;
 }
-
-class ApiTest : public testing::Test {
-protected:
-    ApiTest() { restart({}); }
-
-    void restart(Limits const& limits, std::optional<AllowList> allow_list = {})
-    {
-        api_.emplace(start, limits, std::move(allow_list), Rng(1));
-    }
-
-    ApiReply raw(std::string_view body, std::string_view source = loopback)
-    {
-        return api_->handle(now_,
-                            {"POST", "/ppstp", ppstp::media_type, body, *Endpoint::parse(source)});
-    }
-
-    template <typename Body>
-    ppstp::Response ask(std::string const& peer, Body body, std::string_view source = loopback)
-    {
-        ppstp::Request const request{"t" + std::to_string(next_id_++), peer, std::move(body)};
-        last_ = raw(ppstp::to_json(request), source);
-        auto response = ppstp::parse_response(last_.body);
-        EXPECT_TRUE(response.has_value()) << last_.body;
-        EXPECT_EQ(response->transaction_id, request.transaction_id);
-        EXPECT_EQ(last_.status, ppstp::http_status(response->error));
-        return *response;
-    }
-
-    boost::json::value status()
-    {
-        return boost::json::parse(
-            api_->handle(now_, {"GET", "/status", "", "", *Endpoint::parse(loopback)}).body);
-    }
-    std::size_t peers() { return api_->service().registry().peer_count(); }
-
-    std::optional<Api> api_;
-    ApiReply last_;
-    TimePoint now_ = start;
-    int next_id_ = 0;
-};
 
 TEST_F(ApiTest, a_viewer_finds_the_source_and_leaves)
 {
@@ -517,59 +449,5 @@ TEST_F(ApiTest, timers_run_while_nobody_asks)
     EXPECT_EQ(ask("p", join("s")).error, ErrorCode::none) << "a CONNECT brings the peer back";
 }
 
-class MembershipTest : public ApiTest {
-protected:
-    std::optional<ppstp::MembershipGrant> granted(ppstp::Response const& response) const
-    {
-        return response.swarm_results.empty() ? std::nullopt
-                                              : response.swarm_results.front().membership;
-    }
-
-    static constexpr UnixMicros utc_at_zero = 1'790'000'000'000'000;
-    std::string swarm_ = "0d" + std::string(128, 'a');
-    integrity::PrivateKey key_ = integrity::PrivateKey::generate().value();
-    integrity::OpensslMembershipChecker checker_;
-};
-
-TEST_F(MembershipTest, PP_12_2_2_who_joins_gets_a_certificate_for_the_address_that_it_comes_from)
-{
-    EXPECT_FALSE(granted(ask("without", join(swarm_))));
-    api_->issue_memberships(key_, utc_at_zero);
-    auto connect = join(swarm_, PeerMode::leech, 6778, "198.51.100.7");
-    connect.peer_addresses.emplace_back().endpoint = *Endpoint::parse("203.0.113.66:53");
-    auto const grant = granted(ask("p", connect, "198.51.100.7:40000"));
-    ASSERT_TRUE(grant.has_value());
-    EXPECT_EQ(grant->issuer, key_.swarm_id());
-    auto const utc = utc_at_zero + now_.time_since_epoch().count();
-    auto const said = checker_.check(grant->certificate, key_.swarm_id(), *from_hex(swarm_), utc);
-    ASSERT_TRUE(said.has_value());
-    EXPECT_EQ(said->endpoint, *Endpoint::parse("198.51.100.7:6778"));
-    EXPECT_EQ(said->until - said->from, std::int64_t{grant->valid_s} * 1'000'000);
-}
-
-TEST_F(MembershipTest, nobody_gets_one_for_the_host_of_another)
-{
-    api_->issue_memberships(key_, utc_at_zero);
-    auto const connect = join(swarm_, PeerMode::leech, 53, "203.0.113.66");
-    auto const grant = granted(ask("p", connect, "198.51.100.7:40000"));
-    ASSERT_TRUE(grant.has_value());
-    auto const utc = utc_at_zero + now_.time_since_epoch().count();
-    auto const said = checker_.check(grant->certificate, key_.swarm_id(), *from_hex(swarm_), utc);
-    ASSERT_TRUE(said.has_value());
-    EXPECT_TRUE(said->endpoint.same_address(*Endpoint::parse("198.51.100.7:1")));
-}
-
-TEST_F(MembershipTest, a_find_brings_the_next_one_and_who_leaves_gets_none)
-{
-    api_->issue_memberships(key_, utc_at_zero);
-    static_cast<void>(ask("p", join(swarm_)));
-    now_ += std::chrono::seconds{30};
-    auto const renewed = granted(ask("p", ppstp::Find{swarm_, {}}));
-    ASSERT_TRUE(renewed.has_value());
-    auto const later = utc_at_zero + now_.time_since_epoch().count() + 3'600'000'000;
-    EXPECT_TRUE(checker_.check(renewed->certificate, key_.swarm_id(), *from_hex(swarm_), later));
-    EXPECT_FALSE(granted(ask("p", leave(swarm_))));
-}
-
 } // namespace
-} // namespace ppsp::tracker
+} // namespace ppsp::tracker::api_test
