@@ -3,6 +3,7 @@
 #include "peer/channel/datagram_builder.hpp"
 #include "peer/content/live_clock.hpp"
 #include "peer/content/live_store.hpp"
+#include "peer/live/send_turns.hpp"
 #include "peer/live/unit_signs.hpp"
 #include "peer/playout/playout.hpp"
 #include "peer/policy/picker.hpp"
@@ -71,6 +72,7 @@ private:
     [[nodiscard]] UnitIndex live_start(UnitIndex newest) const;
     void catch_up();
     void fetch(TimePoint now);
+    [[nodiscard]] ParentView view_of(TimePoint now, Channel const& channel) const;
     void refresh_parents(TimePoint now);
     void ask(TimePoint now, Ask const& ask);
     void withdraw(Withdrawal const& withdrawal);
@@ -137,13 +139,8 @@ private:
     [[nodiscard]] Duration unit_time() const;
     void relieve(TimePoint now);
     void send_data(TimePoint now);
-    struct NextData {
-        Channel* channel = nullptr;
-        ChunkId chunk{};
-        TimePoint ready{}; ///< zero for what is sent again
-    };
     [[nodiscard]] Duration held_lately(Channel const& channel) const;
-    [[nodiscard]] NextData next_data(TimePoint now, RequestQueue::Urgency urgency);
+    std::optional<RequestQueue::Ready> note_turn(TimePoint now, Channel& channel);
     void send_chunk(TimePoint now, Channel& channel, ChunkId chunk);
     void send_again(TimePoint now, Channel& channel, ChunkId chunk);
     void on_lost(TimePoint now, Channel& channel, ChunkId chunk) override;
@@ -176,7 +173,8 @@ private:
 
     // fetching
     std::unique_ptr<Picker> picker_;
-    std::vector<ParentView> parents_;
+    std::vector<ParentView> parents_; ///< of the open channels, in their order
+    bool parents_changed_ = true;     ///< one came or went
     bool fetch_wanted_ = false;
     TimePoint last_fetch_{};
     std::optional<ChunkId> random_access_hint_; ///< what a tracker said
@@ -194,6 +192,7 @@ private:
 
     // serving
     UploadSlots slots_;
+    SendTurns turns_;
     std::uint32_t places_limit_ = UploadSlots::places_max; ///< by what waits to be sent
     TimePoint next_relax_{};
     std::optional<TimePoint> backlog_since_; ///< new units wait too long ever since
