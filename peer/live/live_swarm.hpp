@@ -94,7 +94,6 @@ private:
     [[nodiscard]] std::optional<TimePoint> first_sign(UnitIndex unit) const override;
     [[nodiscard]] std::uint32_t places() const override { return slots_.budget(); }
     [[nodiscard]] std::optional<TimePoint> due(UnitIndex unit) const override;
-    [[nodiscard]] std::optional<TimePoint> rescued_at(TimePoint now, UnitIndex unit) const override;
 
     // storage.cpp
     void rescue(TimePoint now);

@@ -37,11 +37,6 @@ Rescue::Situation LiveSwarm::situation(TimePoint now) const
     return result;
 }
 
-std::optional<TimePoint> LiveSwarm::rescued_at(TimePoint now, UnitIndex unit) const
-{
-    return rescue_ ? rescue_->asks_peers_until(now, situation(now), unit) : std::nullopt;
-}
-
 void LiveSwarm::rescue(TimePoint now)
 {
     Rescue::Situation const state = situation(now);

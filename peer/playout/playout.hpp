@@ -37,8 +37,8 @@ public:
     static constexpr Duration latency_default = std::chrono::milliseconds{800};
     static constexpr Duration latency_min = std::chrono::milliseconds{300};
     static constexpr Duration latency_max = std::chrono::seconds{5};
-    /// For what storage would bring otherwise; a little below the 3 s that a viewer may be behind.
-    static constexpr Duration latency_patient_max = std::chrono::milliseconds{2800};
+    /// For what storage would bring otherwise; half a second below what a viewer may be behind.
+    static constexpr Duration latency_patient_max = std::chrono::milliseconds{2500};
     /// A start that is overdue by more than that makes a player run late; a later one is better.
     static constexpr Duration start_overdue_max = std::chrono::milliseconds{200};
     /// A joiner whose latency is automatic waits for the first start until it is that much overdue:

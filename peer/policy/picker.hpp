@@ -43,10 +43,6 @@ public:
     [[nodiscard]] virtual std::uint32_t places() const = 0;
     /// When the playout needs the unit; nullopt while unknown.
     [[nodiscard]] virtual std::optional<TimePoint> due(UnitIndex unit) const = 0;
-    /// When storage is asked for the unit if it is not here by then; nullopt without storage that
-    /// can be relied on.
-    [[nodiscard]] virtual std::optional<TimePoint> rescued_at(TimePoint now,
-                                                              UnitIndex unit) const = 0;
 };
 
 struct Ask {

@@ -206,8 +206,6 @@ private:
     void examine(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit,
                  UnitState& state);
     [[nodiscard]] std::uint32_t outstanding(ParentView const& parent) const;
-    [[nodiscard]] bool left_to_storage(TimePoint now, PickerView const& view, UnitIndex unit,
-                                       Duration comes_in, UnitState& state) const;
     void pull(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit, UnitState& state);
 
     SubstreamPickerConfig config_;

@@ -39,9 +39,6 @@ void SubstreamPicker::examine(TimePoint now, PickerView const& view, Plan& plan,
     // A unit that stands still may just have lost a datagram: the same parent is asked again,
     // which tells it what is missing, before another one is.
     if (parent != nullptr && state.started && state.tries < 3) {
-        if (left_to_storage(now, view, unit, parent->rtt, state)) {
-            return;
-        }
         if (now - state.progress >= config_.stall || state.tries == 0) {
             state.tries += 1;
             plan.asks.push_back({*state.parent, unit, view.missing(unit)});
@@ -50,19 +47,6 @@ void SubstreamPicker::examine(TimePoint now, PickerView const& view, Plan& plan,
         }
     }
     pull(now, view, plan, unit, state);
-}
-
-/// What would be asked of storage before it came from a peer is not asked of a peer: both would
-/// bring it.
-bool SubstreamPicker::left_to_storage(TimePoint now, PickerView const& view, UnitIndex unit,
-                                      Duration comes_in, UnitState& state) const
-{
-    auto const at = view.rescued_at(now, unit);
-    if (!at || *at <= now || now + comes_in < *at) {
-        return false;
-    }
-    state.check = *at + config_.stall; // if storage could not be asked
-    return true;
 }
 
 void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit,
@@ -107,13 +91,6 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
         state.check = now + config_.search_gap;
         return;
     }
-    ParentView const& view_of = *usable(view, *parent);
-    double const rate = view_of.bytes_per_second > 0 ? view_of.bytes_per_second : rate_unknown;
-    Duration const queue{static_cast<std::int64_t>(
-        std::min(static_cast<double>(outstanding(view_of)) * 1024e6 / rate, 300e3))};
-    if (left_to_storage(now, view, unit, view_of.rtt + queue, state)) {
-        return;
-    }
     if (state.parent && state.parent != parent) {
         if (!state.pull) {
             state.subscribed = state.parent;
@@ -121,6 +98,10 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
             plan.withdrawals.push_back({*state.parent, unit});
         }
     }
+    ParentView const& view_of = *usable(view, *parent);
+    double const rate = view_of.bytes_per_second > 0 ? view_of.bytes_per_second : rate_unknown;
+    Duration const queue{static_cast<std::int64_t>(
+        std::min(static_cast<double>(outstanding(view_of)) * 1024e6 / rate, 300e3))};
     state.parent = parent;
     state.pull = true;
     state.started = false;

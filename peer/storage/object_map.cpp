@@ -80,25 +80,11 @@ MappedObject* ObjectMap::find(UnitIndex unit)
             objects_.pop_front();
         }
     }
-    auto const at = place_of(unit);
-    return at ? &objects_[*at] : nullptr;
-}
-
-MappedObject const* ObjectMap::find(UnitIndex unit) const
-{
-    auto const at = place_of(unit);
-    return at ? &objects_[*at] : nullptr;
-}
-
-std::optional<std::size_t> ObjectMap::place_of(UnitIndex unit) const
-{
     auto const after = std::upper_bound(
         objects_.begin(), objects_.end(), unit,
         [](UnitIndex wanted, auto const& object) { return wanted < object.first; });
-    if (after == objects_.begin() || unit > std::prev(after)->last()) {
-        return std::nullopt;
-    }
-    return static_cast<std::size_t>(after - objects_.begin()) - 1;
+    MappedObject& object = *std::prev(after);
+    return unit <= object.last() ? &object : nullptr;
 }
 
 std::optional<UnitIndex> ObjectMap::next(UnitIndex unit) const

@@ -41,8 +41,6 @@ public:
     /// Known or foretold; nullptr for units before all objects, in a gap between two, or too far
     /// ahead. Valid until the next call.
     [[nodiscard]] MappedObject* find(UnitIndex unit);
-    /// The same among those that are in the map already.
-    [[nodiscard]] MappedObject const* find(UnitIndex unit) const;
     /// First unit, from this one on, that a known object holds; nullopt if none does.
     [[nodiscard]] std::optional<UnitIndex> next(UnitIndex unit) const;
     /// When the unit, or the first one after it that is in the index, was signed, by the index;
@@ -61,8 +59,6 @@ public:
     [[nodiscard]] std::uint32_t units_per_object() const { return units_per_object_; }
 
 private:
-    [[nodiscard]] std::optional<std::size_t> place_of(UnitIndex unit) const;
-
     std::uint32_t chunks_per_unit_ = 0;
     std::uint32_t units_per_object_ = 0;
     std::optional<ChunkId> random_access_;

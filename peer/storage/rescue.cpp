@@ -248,37 +248,19 @@ std::optional<TimePoint> Rescue::wanted_at(TimePoint now, Situation const& situa
                    ? published(situation, object) + Duration{object_draw.between(0, spread_us)}
                    : now;
     }
-    auto const server = choose(now, unit_bytes(), situation);
-    return server ? asks_at(situation, unit, *server) : std::nullopt;
-}
-
-/// The last moment at which the server brings the unit in time.
-std::optional<TimePoint> Rescue::asks_at(Situation const& situation, UnitIndex unit,
-                                         std::size_t server) const
-{
     auto const due = situation.units->due(unit);
-    if (!due) {
+    auto const server = choose(now, unit_bytes(), situation);
+    if (!due || !server) {
         return std::nullopt;
     }
     // A late first sign makes nothing due later.
     TimePoint const latest = std::min(*due, situation.units->expected(unit) + situation.latency);
-    auto const needed = health_[server].safe(unit_bytes());
+    auto const needed = health_[*server].safe(unit_bytes());
     auto const spread =
         static_cast<std::int64_t>(static_cast<double>(needed.count()) * config_.jitter);
     Rng draw{salt_ ^ unit};
     return latest - needed - config_.margin -
            Duration{draw.between(0, std::max<std::int64_t>(spread, 1))};
-}
-
-std::optional<TimePoint> Rescue::asks_peers_until(TimePoint now, Situation const& situation,
-                                                  UnitIndex unit) const
-{
-    MappedObject const* const object = map_.find(unit);
-    auto const server = choose(now, unit_bytes(), situation);
-    bool const is_sure = situation.units != nullptr && situation.playing && !situation.alone &&
-                         object != nullptr && server && health_[*server].is_reliable();
-    auto const at = is_sure ? asks_at(situation, unit, *server) : std::nullopt;
-    return at ? std::optional(std::max(*at, published(situation, *object))) : std::nullopt;
 }
 
 /// Whole if much of it is wanted, else each run of units.

@@ -150,9 +150,6 @@ public:
     [[nodiscard]] std::vector<UnitIndex> take_failed() { return std::exchange(failed_, {}); }
 
     [[nodiscard]] TimePoint deadline() const { return next_look_; }
-    /// When a unit that peers did not bring is asked for; nullopt if no server is to be relied on.
-    [[nodiscard]] std::optional<TimePoint>
-    asks_peers_until(TimePoint now, Situation const& situation, UnitIndex unit) const;
     /// Where a joiner begins, from the newest index.
     [[nodiscard]] std::optional<ChunkId> random_access() const { return map_.random_access(); }
     /// Latency below which storage comes too late; zero while nothing is known.
@@ -239,8 +236,6 @@ private:
     [[nodiscard]] TimePoint published(Situation const& situation, MappedObject const& object) const;
     [[nodiscard]] std::optional<TimePoint> wanted_at(TimePoint now, Situation const& situation,
                                                      MappedObject const& object, UnitIndex unit);
-    [[nodiscard]] std::optional<TimePoint> asks_at(Situation const& situation, UnitIndex unit,
-                                                   std::size_t server) const;
     [[nodiscard]] std::size_t unit_bytes() const;
     [[nodiscard]] std::size_t head_bytes(std::uint32_t units) const;
     [[nodiscard]] std::size_t object_bytes(MappedObject const& object) const;

@@ -33,41 +33,6 @@ TEST_F(SubstreamPickerTest,
     EXPECT_EQ(asked_of(plan(late + 2s), unit_0 + 8), right_);
 }
 
-TEST_F(SubstreamPickerTest, what_storage_is_asked_for_before_a_peer_could_bring_it_is_not_pulled)
-{
-    announce(when(unit_0 - 8) + 20ms, left_, unit_0 - 8);
-    subscribe_to_left();
-    announce(start + 1ms, right_, unit_0);
-    Duration const late = start + 20ms + 4 * 5ms + config_.patience;
-    view_.rescued_at_ = at(late + 10ms); // a round trip is 10 ms
-    EXPECT_TRUE(asks_for(plan(late), unit_0).empty());
-    EXPECT_EQ(asked_of(plan(late + 10ms + config_.stall), unit_0), right_)
-        << "storage was not asked after all";
-}
-
-TEST_F(SubstreamPickerTest, what_a_peer_brings_before_storage_is_asked_is_pulled)
-{
-    announce(when(unit_0 - 8) + 20ms, left_, unit_0 - 8);
-    subscribe_to_left();
-    announce(start + 1ms, right_, unit_0);
-    Duration const late = start + 20ms + 4 * 5ms + config_.patience;
-    view_.rescued_at_ = at(late + 11ms);
-    EXPECT_EQ(asked_of(plan(late), unit_0), right_);
-}
-
-TEST_F(SubstreamPickerTest, a_parent_is_not_asked_for_the_rest_that_storage_brings_sooner)
-{
-    subscribe_to_left();
-    view_.edge_ = unit_0;
-    (void)plan(start);
-    push_half(start + 1ms, left_, unit_0);
-    Duration const stands = start + 1ms + config_.stall;
-    view_.rescued_at_ = at(stands + 5ms);
-    EXPECT_TRUE(asks_for(plan(stands), unit_0).empty());
-    view_.rescued_at_.reset();
-    EXPECT_EQ(asked_of(plan(stands + 5ms + config_.stall), unit_0), left_);
-}
-
 TEST_F(SubstreamPickerTest, of_parent_and_holder_only_the_first_goes_on)
 {
     subscribe_to_left();

@@ -49,7 +49,6 @@ public:
     }
     std::uint32_t places() const override { return places_; }
     std::optional<TimePoint> due(UnitIndex) const override { return due_; }
-    std::optional<TimePoint> rescued_at(TimePoint, UnitIndex) const override { return rescued_at_; }
 
     std::vector<ParentView> parents_;
     std::map<std::pair<PeerKey, UnitIndex>, ChunkMask> held;
@@ -58,7 +57,6 @@ public:
     UnitIndex first_ = unit_0;
     std::uint32_t places_ = 0;
     std::optional<TimePoint> due_;
-    std::optional<TimePoint> rescued_at_;
 };
 
 inline std::vector<Ask> asks_for(Plan const& plan, UnitIndex unit)

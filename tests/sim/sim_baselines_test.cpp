@@ -48,10 +48,6 @@ public:
     }
     std::uint32_t places() const override { return 0; }
     std::optional<TimePoint> due(UnitIndex) const override { return std::nullopt; }
-    std::optional<TimePoint> rescued_at(TimePoint, UnitIndex) const override
-    {
-        return std::nullopt;
-    }
 
     std::vector<ParentView> parents_;
     std::set<UnitIndex> came;
