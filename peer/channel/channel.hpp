@@ -150,7 +150,6 @@ struct Channel {
     // the swarm's lists
     bool is_sending = false; ///< among those that have something to send
     bool is_touched = false; ///< among those to be looked at before the engine rests
-    std::size_t view = 0;    ///< its place among what the picker is shown
     TimePoint wake = TimePoint::max();
     std::optional<TimePoint> haves_due; ///< when waiting HAVEs go at the latest
 

@@ -77,40 +77,22 @@ void LiveSwarm::on_edge(TimePoint now, LiveEdgeFound const& found)
     fetch_wanted_ = true;
 }
 
-ParentView LiveSwarm::view_of(TimePoint now, Channel const& channel) const
-{
-    bool const full = channel.asked.interval_count() >= asked_intervals_max;
-    return {.key = key_of(channel),
-            .is_source = channel.profile.is_source(),
-            .usable = !channel.chokes_us && !full,
-            .doubtful = channel.trust.is_doubtful(now),
-            .rtt = channel.flow.rtt().smoothed(),
-            .outstanding_chunks = channel.pulled_chunks,
-            .bytes_per_second = channel.bytes_per_second,
-            .heard = channel.liveness.received};
-}
-
-/// Nothing of a view changes without its channel being touched, but what time alone changes; that
-/// is seen four times a second. So a plan, which compares all neighbours, need not visit them.
 void LiveSwarm::refresh_parents(TimePoint now)
 {
-    if (is_source()) {
-        return;
-    }
-    if (std::exchange(parents_changed_, false)) {
-        parents_.clear();
-        for (auto const& channel : channels_) {
-            if (channel->is_open()) {
-                channel->view = parents_.size();
-                parents_.push_back(view_of(now, *channel));
-            }
+    parents_.clear();
+    for (auto const& channel : channels_) {
+        if (!channel->is_open()) {
+            continue;
         }
-        return;
-    }
-    for (Channel const* const channel : touched()) {
-        if (channel->is_open()) {
-            parents_[channel->view] = view_of(now, *channel);
-        }
+        bool const full = channel->asked.interval_count() >= asked_intervals_max;
+        parents_.push_back({.key = key_of(*channel),
+                            .is_source = channel->profile.is_source(),
+                            .usable = !channel->chokes_us && !full,
+                            .doubtful = channel->trust.is_doubtful(now),
+                            .rtt = channel->flow.rtt().smoothed(),
+                            .outstanding_chunks = channel->pulled_chunks,
+                            .bytes_per_second = channel->bytes_per_second,
+                            .heard = channel->liveness.received});
     }
 }
 
@@ -385,7 +367,6 @@ void LiveSwarm::advance(TimePoint now)
     }
     tell_leavers(now);
     send_data(now);
-    refresh_parents(now);
     settle(now);
     update_deadline(now);
 }
@@ -403,7 +384,7 @@ void LiveSwarm::update_deadline(TimePoint now)
     if (auto const at = playout_.deadline()) {
         next = std::min(next, *at);
     }
-    if (!turns_.empty() && pulls_pause_until_ > now) {
+    if (!sending_.empty() && pulls_pause_until_ > now) {
         next = std::min(next, pulls_pause_until_);
     }
     set_deadline(now, next);

@@ -61,12 +61,11 @@ RangeSet const* LiveSwarm::held() const
     return store_ ? &store_->have() : nullptr;
 }
 
-void LiveSwarm::on_opened(TimePoint now, Channel& channel)
+void LiveSwarm::on_opened(TimePoint, Channel& channel)
 {
     if (channel.requests.has_ready()) {
-        note_turn(now, channel); // it asked in datagram 1
+        note_sending(channel); // it asked in datagram 1
     }
-    parents_changed_ = true;
     fetch_wanted_ = true;
 }
 
@@ -75,8 +74,6 @@ void LiveSwarm::on_closed(TimePoint, Channel& channel)
     figures_.wasted_bytes += channel.scratch.take_dropped_bytes();
     picker_->on_parent_gone(key_of(channel));
     slots_.release(key_of(channel));
-    turns_.remove(channel);
-    parents_changed_ = true;
     fetch_wanted_ = true;
 }
 

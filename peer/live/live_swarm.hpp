@@ -3,7 +3,6 @@
 #include "peer/channel/datagram_builder.hpp"
 #include "peer/content/live_clock.hpp"
 #include "peer/content/live_store.hpp"
-#include "peer/live/send_turns.hpp"
 #include "peer/live/unit_signs.hpp"
 #include "peer/playout/playout.hpp"
 #include "peer/policy/picker.hpp"
@@ -72,7 +71,6 @@ private:
     [[nodiscard]] UnitIndex live_start(UnitIndex newest) const;
     void catch_up();
     void fetch(TimePoint now);
-    [[nodiscard]] ParentView view_of(TimePoint now, Channel const& channel) const;
     void refresh_parents(TimePoint now);
     void ask(TimePoint now, Ask const& ask);
     void withdraw(Withdrawal const& withdrawal);
@@ -139,8 +137,13 @@ private:
     [[nodiscard]] Duration unit_time() const;
     void relieve(TimePoint now);
     void send_data(TimePoint now);
+    struct NextData {
+        Channel* channel = nullptr;
+        ChunkId chunk{};
+        TimePoint ready{}; ///< zero for what is sent again
+    };
     [[nodiscard]] Duration held_lately(Channel const& channel) const;
-    std::optional<RequestQueue::Ready> note_turn(TimePoint now, Channel& channel);
+    [[nodiscard]] NextData next_data(TimePoint now, RequestQueue::Urgency urgency);
     void send_chunk(TimePoint now, Channel& channel, ChunkId chunk);
     void send_again(TimePoint now, Channel& channel, ChunkId chunk);
     void on_lost(TimePoint now, Channel& channel, ChunkId chunk) override;
@@ -173,8 +176,7 @@ private:
 
     // fetching
     std::unique_ptr<Picker> picker_;
-    std::vector<ParentView> parents_; ///< of the open channels, in their order
-    bool parents_changed_ = true;     ///< one came or went
+    std::vector<ParentView> parents_;
     bool fetch_wanted_ = false;
     TimePoint last_fetch_{};
     std::optional<ChunkId> random_access_hint_; ///< what a tracker said
@@ -192,7 +194,6 @@ private:
 
     // serving
     UploadSlots slots_;
-    SendTurns turns_;
     std::uint32_t places_limit_ = UploadSlots::places_max; ///< by what waits to be sent
     TimePoint next_relax_{};
     std::optional<TimePoint> backlog_since_; ///< new units wait too long ever since

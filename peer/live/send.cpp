@@ -96,11 +96,11 @@ void LiveSwarm::relieve(TimePoint now)
         services_.uplink.on_queue(*queue, services_.config.ledbat_target);
     }
     Duration waited{};
-    for (SendTurns::Turn const& turn : turns_.all()) {
-        if (!data_waits_ || !may_send_window(*turn.channel)) {
+    for (Channel* const channel : sending_) {
+        if (!data_waits_ || !may_send_window(*channel)) {
             continue; // its own path is the narrow one
         }
-        if (auto const ready = turn.channel->requests.next(now, RequestQueue::Urgency::push);
+        if (auto const ready = channel->requests.next(now, RequestQueue::Urgency::push);
             ready && ready->ready != TimePoint{}) {
             waited = std::max(waited, now - ready->ready);
         }
@@ -133,32 +133,29 @@ DatagramBuilder LiveSwarm::builder() const
 void LiveSwarm::send_data(TimePoint now)
 {
     data_waits_ = false;
-    for (Channel* const channel : touched()) {
-        if (channel->is_sending) {
-            note_turn(now, *channel);
-        }
-    }
-    while (SendTurns::Turn const* const next = turns_.next()) {
-        SendTurns::Turn const turn = *next;
-        bool const is_pull = turn.urgency == RequestQueue::Urgency::pull;
-        if (is_pull && now < pulls_pause_until_) {
+    using enum RequestQueue::Urgency;
+    for (auto const urgency : {first_copy, push, pull}) {
+        if (urgency == pull && now < pulls_pause_until_) {
             return;
         }
-        if (!services_.uplink.may_send_data(now)) {
-            data_waits_ = true;
-            return;
+        for (;;) {
+            if (sending_.empty()) {
+                return;
+            }
+            if (!services_.uplink.may_send_data(now)) {
+                data_waits_ = true;
+                return;
+            }
+            NextData const next = next_data(now, urgency);
+            if (next.channel == nullptr) {
+                break;
+            }
+            if (is_source() && next.ready != TimePoint{} && urgency != pull &&
+                now - next.ready > std::max<Duration>(push_late, unit_time() * push_late_units)) {
+                pulls_pause_until_ = now + pulls_pause;
+            }
+            send_chunk(now, *next.channel, next.chunk);
         }
-        Channel& channel = *turn.channel;
-        auto const ready = note_turn(now, channel);
-        if (!ready || !turns_.next()->same_as(turn)) {
-            continue; // it waits for something else than it did
-        }
-        if (is_source() && ready->ready != TimePoint{} && !is_pull &&
-            now - ready->ready > std::max<Duration>(push_late, unit_time() * push_late_units)) {
-            pulls_pause_until_ = now + pulls_pause;
-        }
-        send_chunk(now, channel, ready->chunk);
-        note_turn(now, channel);
     }
 }
 
@@ -175,36 +172,45 @@ Duration LiveSwarm::held_lately(Channel const& channel) const
     return Duration{held};
 }
 
-/// Looks what the channel waits for and whether it may go; what goes next to it. Who waits for its
-/// window or its pace has no turn until it is touched.
-std::optional<RequestQueue::Ready> LiveSwarm::note_turn(TimePoint now, Channel& channel)
+/// Whose turn it is; channels that have nothing left leave the list.
+LiveSwarm::NextData LiveSwarm::next_data(TimePoint now, RequestQueue::Urgency urgency)
 {
-    channel.is_sending = channel.is_open() && !channel.choked_by_us && channel.requests.has_ready();
-    bool const is_paced = channel.is_sending && channel.flow.is_paced(now);
-    if (is_paced) {
-        touch(channel); // its pacer wakes us
-    }
-    if (!channel.is_sending || is_paced || !may_send_window(channel)) {
-        turns_.remove(channel);
-        return std::nullopt;
-    }
-    using enum RequestQueue::Urgency;
-    for (auto const urgency : {first_copy, push, pull}) {
+    NextData best;
+    TimePoint best_since{};
+    std::uint32_t best_order = 0;
+    for (std::size_t i = 0; i < sending_.size();) {
+        Channel& channel = *sending_[i];
+        bool const idle =
+            !channel.is_open() || channel.choked_by_us || !channel.requests.has_ready();
+        if (idle) {
+            channel.is_sending = false;
+            sending_[i] = sending_.back();
+            sending_.pop_back();
+            continue;
+        }
+        ++i;
+        if (!may_send_window(channel) || channel.flow.is_paced(now)) {
+            touch(channel);
+            continue;
+        }
         auto ready = channel.requests.next(now, urgency);
         while (ready && !store_->has(ready->chunk)) {
             channel.requests.sent(ready->chunk); // fell out of the window meanwhile
             ready = channel.requests.next(now, urgency);
         }
-        if (ready) {
-            bool const by_need = config_.deprived_first && urgency == pull;
-            TimePoint const since = by_need ? TimePoint{held_lately(channel)} : ready->since;
-            turns_.set({&channel, urgency, since, ready->order});
-            return ready;
+        if (!ready) {
+            continue;
+        }
+        bool const by_need = config_.deprived_first && urgency == RequestQueue::Urgency::pull;
+        TimePoint const since = by_need ? TimePoint{held_lately(channel)} : ready->since;
+        if (best.channel == nullptr ||
+            std::pair{since, ready->order} < std::pair{best_since, best_order}) {
+            best = {&channel, ready->chunk, ready->ready};
+            best_since = since;
+            best_order = ready->order;
         }
     }
-    channel.is_sending = false;
-    turns_.remove(channel);
-    return std::nullopt;
+    return best;
 }
 
 void LiveSwarm::send_chunk(TimePoint now, Channel& channel, ChunkId chunk)
@@ -229,7 +235,7 @@ void LiveSwarm::on_lost(TimePoint now, Channel& channel, ChunkId chunk)
 {
     channel.hashes.doubt(store_->grid().chunks(store_->grid().unit_of(chunk)));
     send_again(now, channel, chunk);
-    note_turn(now, channel);
+    note_sending(channel);
 }
 
 void LiveSwarm::on_acknowledged(TimePoint, Channel& channel, wire::Ack const& ack)

@@ -190,7 +190,7 @@ void LiveSwarm::request_chunk(TimePoint now, Channel& channel, ChunkId chunk)
                                                               ? RequestQueue::Urgency::push
                                                               : RequestQueue::Urgency::pull);
     }
-    note_turn(now, channel);
+    note_sending(channel);
 }
 
 /// The first units of somebody new go like new units, as long as that takes a tenth of the uplink:
@@ -285,7 +285,7 @@ void LiveSwarm::add_child(TimePoint now, Spreading& spreading, Channel& channel)
             channel.requests.make_ready({chunk, spreading.began, order, now}, urgency_of(order));
         }
     }
-    note_turn(now, channel);
+    note_sending(channel);
 }
 
 /// A chunk became available: to the children that get its unit.
@@ -302,7 +302,7 @@ void LiveSwarm::offer_chunk(TimePoint now, ChunkId chunk)
         Channel* const channel = channel_of(at->children[order]);
         if (channel != nullptr && channel->requests.wants(chunk)) {
             channel->requests.make_ready({chunk, at->began, order, now}, urgency_of(order));
-            note_turn(now, *channel);
+            note_sending(*channel);
         }
     }
 }

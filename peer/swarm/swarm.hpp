@@ -135,7 +135,6 @@ protected:
     void note_sending(Channel& channel);
     /// The channel is looked at before the engine rests: what waits on it, and when it wakes next.
     void touch(Channel& channel);
-    [[nodiscard]] std::span<Channel* const> touched() const { return touched_; }
     /// A chunk left with the last datagram that was flushed.
     void note_sent(TimePoint now, Channel& channel, ChunkId chunk, std::size_t media_bytes);
 
