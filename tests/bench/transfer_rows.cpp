@@ -1,4 +1,5 @@
 #include "peer/shell/node.hpp"
+#include "peer/shell/udp_batch.hpp"
 #include "protocol/base/assert.hpp"
 #include "protocol/integrity/openssl_hasher.hpp"
 #include "tests/bench/bench.hpp"
@@ -6,10 +7,13 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -21,9 +25,10 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t recording_bytes = std::size_t{100} << 20;
-constexpr std::size_t header_bytes = data_datagram_size - chunk_size;
-/// Datagrams in one piece (UDP_SEGMENT), which is also what one acknowledgement is for.
+/// Datagrams that one acknowledgement is for.
 constexpr std::size_t piece = 16;
+/// Datagrams of one sending call.
+constexpr std::size_t burst = peer::SendBatch::datagrams_max;
 /// Datagrams on their way at a time: 1 MB, a quarter of a receive buffer.
 constexpr std::uint64_t window = 1024;
 constexpr int buffer_bytes = 4 << 20;
@@ -48,29 +53,106 @@ int open_socket(sockaddr_in& address)
     return fd;
 }
 
-/// Sends all chunks in pieces, as far as acknowledgements let it.
-void send_all(int fd, sockaddr_in to)
+/// Hashes that go with a chunk when all before it were sent: the uncles that none of them brought
+/// (RFC 7574 §5.4), as many as fit a datagram.
+std::size_t hashes_of(std::uint64_t chunk)
 {
-    std::array<std::uint8_t, piece * data_datagram_size> datagrams{};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(std::uint16_t))> control{};
-    iovec part{datagrams.data(), datagrams.size()};
-    msghdr header{&to, sizeof to, &part, 1, control.data(), control.size(), 0};
-    cmsghdr* const segment = CMSG_FIRSTHDR(&header);
-    segment->cmsg_level = SOL_UDP;
-    segment->cmsg_type = UDP_SEGMENT;
-    segment->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
-    std::uint16_t const size = data_datagram_size;
-    std::memcpy(CMSG_DATA(segment), &size, sizeof size);
+    constexpr std::size_t hashes_max = 10;
+    return std::min<std::size_t>(static_cast<std::size_t>(std::countr_zero(chunk)), hashes_max);
+}
+
+std::size_t with_hashes(std::uint64_t chunk)
+{
+    constexpr std::size_t integrity_bytes = 9 + 32;
+    return data_datagram_size + hashes_of(chunk) * integrity_bytes;
+}
+
+std::size_t without_hashes(std::uint64_t)
+{
+    return data_datagram_size;
+}
+
+/// Bytes of the datagram that brings a chunk, which are its last ones.
+using DatagramBytes = std::size_t (*)(std::uint64_t chunk);
+
+/// A burst of datagrams for one sendmmsg: those of one size in a row, with a last one that may be
+/// shorter, are a message that the system cuts up (UDP_SEGMENT).
+class Burst {
+public:
+    explicit Burst(sockaddr_in to) : to_(to) {}
+
+    void fill(std::uint64_t first, DatagramBytes size_of)
+    {
+        count_ = 0;
+        std::size_t at = 0;
+        bool is_closed = true;
+        for (std::uint64_t chunk = first; chunk < first + burst; ++chunk) {
+            std::size_t const size = size_of(chunk);
+            std::memcpy(bytes_.data() + at + size - chunk_size,
+                        content().data() + chunk * chunk_size, chunk_size);
+            bool const is_full = count_ > 0 && parts_[count_ - 1].iov_len + size >
+                                                   peer::SendBatch::message_bytes_max;
+            if (is_closed || is_full || size > segment_) {
+                begin_message(bytes_.data() + at, size);
+            }
+            parts_[count_ - 1].iov_len += size;
+            is_closed = size < segment_;
+            at += size;
+        }
+    }
+
+    void send(int fd)
+    {
+        for (std::size_t sent = 0; sent < count_;) {
+            int const count =
+                ::sendmmsg(fd, headers_.data() + sent, static_cast<unsigned>(count_ - sent), 0);
+            PPSP_ASSERT(count > 0);
+            sent += static_cast<std::size_t>(count);
+        }
+    }
+
+private:
+    void begin_message(std::uint8_t* bytes, std::size_t segment)
+    {
+        segment_ = segment;
+        parts_[count_] = {bytes, 0};
+        headers_[count_].msg_hdr = {
+            &to_, sizeof to_, &parts_[count_], 1, control_[count_].data(), control_[count_].size(),
+            0};
+        cmsghdr* const header = CMSG_FIRSTHDR(&headers_[count_].msg_hdr);
+        header->cmsg_level = SOL_UDP;
+        header->cmsg_type = UDP_SEGMENT;
+        header->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
+        auto const size = static_cast<std::uint16_t>(segment);
+        std::memcpy(CMSG_DATA(header), &size, sizeof size);
+        ++count_;
+    }
+
+    sockaddr_in to_;
+    std::size_t segment_ = 0;
+    std::size_t count_ = 0;
+    std::array<std::uint8_t, burst * 1472> bytes_{};
+    std::array<iovec, burst> parts_{};
+    std::array<mmsghdr, burst> headers_{};
+    struct Control {
+        alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(std::uint16_t))> bytes;
+        char* data() { return bytes.data(); }
+        static constexpr std::size_t size() { return CMSG_SPACE(sizeof(std::uint16_t)); }
+    };
+    std::array<Control, burst> control_{};
+};
+
+/// Sends all chunks in bursts, as far as acknowledgements let it.
+void send_all(int fd, sockaddr_in to, DatagramBytes size_of)
+{
+    auto const datagrams = std::make_unique<Burst>(to);
     std::uint64_t sent = 0;
     std::uint64_t acknowledged = 0;
     while (acknowledged < recording_bytes / chunk_size) {
-        while (sent < recording_bytes / chunk_size && sent + piece <= acknowledged + window) {
-            for (std::size_t i = 0; i < piece; ++i) {
-                std::memcpy(datagrams.data() + i * data_datagram_size + header_bytes,
-                            content().data() + (sent + i) * chunk_size, chunk_size);
-            }
-            PPSP_ASSERT(::sendmsg(fd, &header, 0) > 0);
-            sent += piece;
+        while (sent < recording_bytes / chunk_size && sent + burst <= acknowledged + window) {
+            datagrams->fill(sent, size_of);
+            datagrams->send(fd);
+            sent += burst;
         }
         ssize_t const got = ::recv(fd, &acknowledged, sizeof acknowledged, 0);
         PPSP_ASSERT(got == sizeof acknowledged);
@@ -81,26 +163,24 @@ void send_all(int fd, sockaddr_in to)
 /// above it, keeps it, and acknowledges every sixteenth.
 void receive_all(int fd, sockaddr_in to, ByteVector& kept)
 {
-    constexpr std::size_t messages = 32;
     int const on = 1;
     ::setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on);
-    ByteVector memory(messages * 65536);
-    std::array<iovec, messages> parts{};
-    std::array<mmsghdr, messages> headers{};
-    for (std::size_t i = 0; i < messages; ++i) {
-        parts[i] = {memory.data() + i * 65536, 65536};
-        headers[i].msg_hdr = {nullptr, 0, &parts[i], 1, nullptr, 0, 0};
-    }
+    peer::ReceiveBatch receiving(32, 65536);
     auto const hasher = integrity::make_hasher(wire::HashFunction::sha256);
     std::uint64_t received = 0;
     std::uint64_t acknowledged = 0;
     while (received < recording_bytes / chunk_size) {
-        int const count = ::recvmmsg(fd, headers.data(), messages, MSG_WAITFORONE, nullptr);
-        PPSP_ASSERT(count > 0);
-        for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-            auto const* const bytes = static_cast<std::uint8_t const*>(parts[i].iov_base);
-            for (std::size_t at = 0; at < headers[i].msg_len; at += data_datagram_size) {
-                Bytes const chunk{bytes + at + header_bytes, chunk_size};
+        std::size_t const count = receiving.receive(fd);
+        if (count == 0) {
+            pollfd waiting{fd, POLLIN, 0};
+            PPSP_ASSERT(::poll(&waiting, 1, -1) == 1);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            auto const message = receiving.message(i);
+            for (Bytes rest = message.bytes; !rest.empty();) {
+                Bytes const datagram = rest.first(std::min(rest.size(), message.segment_bytes));
+                rest = rest.subspan(datagram.size());
+                Bytes const chunk = datagram.last(chunk_size);
                 auto const leaf = hasher->leaf(chunk);
                 keep(hasher->parent(leaf, leaf));
                 std::memcpy(kept.data() + received * chunk_size, chunk.data(), chunk_size);
@@ -115,7 +195,7 @@ void receive_all(int fd, sockaddr_in to, ByteVector& kept)
     }
 }
 
-Sample run_bare(double)
+Sample move_all(DatagramBytes size_of)
 {
     static_cast<void>(content());
     sockaddr_in from{};
@@ -125,12 +205,22 @@ Sample run_bare(double)
     ByteVector kept(recording_bytes);
     StopWatch const watch;
     std::thread other([&] { receive_all(receiver, from, kept); });
-    send_all(sender, to);
+    send_all(sender, to, size_of);
     other.join();
     Sample const sample = watch.stop(recording_bytes);
     ::close(sender);
     ::close(receiver);
     return sample;
+}
+
+Sample run_bare(double)
+{
+    return move_all(with_hashes);
+}
+
+Sample run_equal(double)
+{
+    return move_all(without_hashes);
 }
 
 std::unique_ptr<peer::Node> open_node()
@@ -184,7 +274,9 @@ Sample run_recording(double)
 std::vector<Row> transfer_rows()
 {
     return {
-        {"transfer-bare", "a thread sends (GSO, ACK per 16), another receives and hashes", "",
+        {"transfer-equal", "a thread sends equal datagrams (GSO), another receives and hashes", "",
+         run_equal},
+        {"transfer-bare", "the same with the datagrams of a recording: hashes on the way", "",
          run_bare},
         {"recording", "100 MiB from node to node over loopback", "transfer-bare", run_recording}};
 }
