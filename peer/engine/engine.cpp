@@ -6,6 +6,7 @@
 #include "protocol/base/assert.hpp"
 #include "protocol/base/overloaded.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace ppsp::peer {
@@ -35,6 +36,7 @@ struct Engine::Parts {
     std::map<SwarmId, LiveSwarm*> live;            ///< those of them
     std::map<SwarmId, RecordingSwarm*> recordings; ///< those of them
     TimePoint latest{};
+    std::vector<Swarm*> waiting; ///< got datagrams, and have yet to act on them
 
     [[nodiscard]] Swarm* find(SwarmId const& id)
     {
@@ -66,6 +68,7 @@ struct Engine::Parts {
     {
         if (Swarm* const swarm = find(id)) {
             swarm->leave(now);
+            std::erase(waiting, swarm);
             live.erase(id);
             recordings.erase(id);
             swarms.erase(id);
@@ -124,7 +127,20 @@ struct Engine::Parts {
         }
         wire::DatagramReader reader(received.bytes, place.swarm->format());
         place.swarm->on_datagram(now, *place.channel, reader, received.bytes.size());
-        place.swarm->advance(now);
+        if (!received.more || !place.swarm->may_wait(now, *place.channel)) {
+            std::erase(waiting, place.swarm);
+            place.swarm->advance(now);
+        } else if (std::find(waiting.begin(), waiting.end(), place.swarm) == waiting.end()) {
+            waiting.push_back(place.swarm);
+        }
+    }
+
+    void advance_waiting(TimePoint now)
+    {
+        for (Swarm* const swarm : waiting) {
+            swarm->advance(now);
+        }
+        waiting.clear();
     }
 };
 
@@ -193,6 +209,10 @@ void Engine::handle(TimePoint now, Input const& input)
             },
         },
         input);
+    auto const* const datagram = std::get_if<DatagramReceived>(&input);
+    if (!parts.waiting.empty() && (datagram == nullptr || !datagram->more)) {
+        parts.advance_waiting(now);
+    }
 }
 
 std::optional<Output> Engine::poll(TimePoint)

@@ -21,6 +21,8 @@ namespace ppsp::peer {
 struct DatagramReceived {
     Endpoint from;
     Bytes bytes; ///< valid during the call
+    /// Another one is at hand and follows at once, with the same time: answers may wait for it.
+    bool more = false;
 };
 
 /// The deadline has passed.

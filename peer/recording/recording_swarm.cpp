@@ -103,6 +103,12 @@ std::uint64_t RecordingSwarm::held_from(std::uint64_t position) const
     return end > position ? end - position : 0;
 }
 
+/// Until an acknowledgement is due.
+bool RecordingSwarm::may_wait(TimePoint now, Channel const& channel) const
+{
+    return channel.is_open() && !channel.acks.due(now);
+}
+
 void RecordingSwarm::advance(TimePoint now)
 {
     advance_neighbours(now);

@@ -40,6 +40,7 @@ public:
                    Rng const& rng);
 
     void play_from(std::optional<std::uint64_t> position);
+    [[nodiscard]] bool may_wait(TimePoint now, Channel const& channel) const override;
     void advance(TimePoint now) override;
 
     [[nodiscard]] SwarmStatistics statistics(TimePoint now) const override;
@@ -99,6 +100,7 @@ private:
     void ask(TimePoint now, RecordingChannel& channel, ChunkRange chunks);
     void withdraw_all(RecordingChannel& channel);
     void withdraw(RecordingChannel& channel, ChunkRange chunks);
+    [[nodiscard]] double chunks_per_second(TimePoint now, RecordingChannel const& channel) const;
     [[nodiscard]] std::uint64_t pipeline_chunks(TimePoint now,
                                                 RecordingChannel const& channel) const;
 

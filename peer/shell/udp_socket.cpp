@@ -195,6 +195,11 @@ void UdpSocket::send(Endpoint const& to, ByteVector bytes)
     parts_->waiting.push({to, std::move(bytes)});
 }
 
+std::size_t UdpSocket::waiting() const
+{
+    return parts_->waiting.size();
+}
+
 void UdpSocket::flush()
 {
     if (!parts_->is_waiting_to_write) {

@@ -81,6 +81,8 @@ public:
     /// Queues a datagram; `flush` sends what was queued, now or when the system takes it.
     void send(Endpoint const& to, ByteVector bytes);
     void flush();
+    /// Datagrams that were queued and not sent.
+    [[nodiscard]] std::size_t waiting() const;
     void close();
 
     [[nodiscard]] UdpStatistics const& statistics() const;

@@ -43,6 +43,8 @@ public:
                        wire::DatagramReader& reader, Bytes datagram);
     void on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& reader,
                      std::size_t size);
+    /// Whether what a datagram brought about may wait for the next one, which is at hand.
+    [[nodiscard]] virtual bool may_wait(TimePoint, Channel const&) const { return false; }
     /// Does what is due, and sends what waits.
     virtual void advance(TimePoint now) = 0;
     [[nodiscard]] std::optional<TimePoint> deadline() const { return deadline_; }

@@ -258,6 +258,46 @@ TEST(Recording, PP_5_6_2_a_all_peaks_go_before_the_first_chunk_and_before_the_un
     }
 }
 
+TEST(Recording, answers_wait_for_the_datagrams_that_came_together)
+{
+    RecordingWorld world(random_content(1'000'000), {});
+    RecordingNode& seed = world.add_seed();
+    RecordingNode& leecher = world.add_leecher();
+    std::optional<ByteVector> request;
+    world.meddle = [&](Endpoint from, Endpoint, ByteVector& bytes) {
+        if (from != leecher.node.endpoint || request) {
+            return !request;
+        }
+        for (wire::Message const& message : messages_of(bytes, world.config())) {
+            if (std::holds_alternative<wire::Request>(message)) {
+                request = bytes;
+            }
+        }
+        return !request;
+    };
+    world.introduce(leecher);
+    world.run_for(100ms);
+    ASSERT_TRUE(request);
+    auto const before = world.flown_datagrams;
+    world.handle(seed, peer::DatagramReceived{leecher.node.endpoint, *request, true});
+    EXPECT_EQ(world.flown_datagrams, before);
+    // The last one of a batch may be anything.
+    world.handle(seed, peer::DatagramReceived{leecher.node.endpoint, {}});
+    EXPECT_GT(world.flown_datagrams, before);
+}
+
+TEST(Recording, is_fetched_from_batches_on_a_bad_link)
+{
+    RecordingWorld world(
+        random_content(1'000'000),
+        {.faults = {.loss = 0.02, .reordering = 0.02, .delay = 20ms}, .together = true});
+    world.add_seed();
+    RecordingNode& leecher = world.add_leecher();
+    world.introduce(leecher);
+    EXPECT_TRUE(world.run_until_whole(60s));
+    EXPECT_TRUE(world.is_whole(leecher));
+}
+
 TEST(Recording, a_have_names_the_largest_interval_around_what_is_new)
 {
     RecordingWorld world(random_content(1'000'000), {});

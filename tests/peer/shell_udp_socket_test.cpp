@@ -124,6 +124,17 @@ TEST_F(UdpSocketTest, one_refused_datagram_does_not_stop_the_others)
     EXPECT_EQ(left->statistics().send_failed, 1U);
 }
 
+TEST_F(UdpSocketTest, what_waits_is_counted_until_it_is_sent)
+{
+    auto const socket = open("127.0.0.1:0");
+    for (std::size_t i = 0; i < 3; ++i) {
+        socket->send(socket->local_endpoint(), ByteVector(1));
+    }
+    EXPECT_EQ(socket->waiting(), 3U);
+    socket->flush();
+    EXPECT_EQ(socket->waiting(), 0U);
+}
+
 TEST_F(UdpSocketTest, the_send_queue_has_a_limit)
 {
     auto const left = open("127.0.0.1:0");

@@ -153,7 +153,9 @@ bool RecordingWorld::step(TimePoint end)
     Flying const flying = flying_.top();
     flying_.pop();
     if (RecordingNode* const to = find(flying.to)) {
-        handle(*to, peer::DatagramReceived{flying.from, flying.bytes});
+        bool const more = options.together && !flying_.empty() && flying_.top().at <= now_ &&
+                          flying_.top().to == flying.to;
+        handle(*to, peer::DatagramReceived{flying.from, flying.bytes, more});
     } else if (stranger) {
         stranger(flying.from, flying.to, flying.bytes);
     }

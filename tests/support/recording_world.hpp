@@ -49,6 +49,7 @@ public:
         std::uint32_t chunk_size = 1024;
         bool tell_length = true; ///< the link has `length=`
         LinkFaults faults{};
+        bool together = false; ///< datagrams of one time are handed over as one batch
     };
 
     RecordingWorld(ByteVector content, Options const& options, std::uint64_t seed = 1);
