@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace ppsp::peer {
+namespace {
+
+/// No queue of ours is longer, whatever clocks say.
+constexpr Duration queueing_max = std::chrono::milliseconds{100};
+
+} // namespace
 
 void AckQueue::add(TimePoint now, ChunkId chunk, Duration one_way_delay)
 {
@@ -10,6 +16,8 @@ void AckQueue::add(TimePoint now, ChunkId chunk, Duration one_way_delay)
         oldest_ = now;
     }
     waiting_.push_back({chunk, one_way_delay});
+    least_delay_ = std::min(least_delay_.value_or(one_way_delay), one_way_delay);
+    last_delay_ = one_way_delay;
 }
 
 bool AckQueue::due(TimePoint now) const
@@ -17,9 +25,19 @@ bool AckQueue::due(TimePoint now) const
     return waiting_.size() >= batch_ || (!waiting_.empty() && now >= oldest_ + delay_max);
 }
 
-void AckQueue::set_pace(double chunks_per_round_trip)
+/// What the last chunk waited on its way, as far as the delays tell: any 64-bit ones may come.
+Duration AckQueue::queueing() const
 {
-    double const wanted = std::clamp(chunks_per_round_trip / 8, 0.0, double{chunks_max});
+    auto const waited = static_cast<std::uint64_t>(last_delay_.count()) -
+                        static_cast<std::uint64_t>(least_delay_.value_or(last_delay_).count());
+    return Duration{static_cast<std::int64_t>(
+        std::min(waited, static_cast<std::uint64_t>(queueing_max.count())))};
+}
+
+void AckQueue::set_pace(double chunks_per_second, Duration rtt)
+{
+    double const round_trip = static_cast<double>((rtt + queueing()).count()) / 1e6;
+    double const wanted = std::clamp(chunks_per_second * round_trip / 8, 0.0, double{chunks_max});
     batch_ = std::max(static_cast<std::size_t>(wanted), chunks_min);
 }
 

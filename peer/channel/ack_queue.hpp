@@ -24,8 +24,9 @@ public:
     [[nodiscard]] bool empty() const { return waiting_.empty(); }
     [[nodiscard]] bool due(TimePoint now) const;
     [[nodiscard]] std::optional<TimePoint> deadline() const;
-    /// Where `chunks_per_round_trip` arrive, an acknowledgement for every eighth of them is enough.
-    void set_pace(double chunks_per_round_trip);
+    /// Where so many chunks arrive in a round trip, which is `rtt` with an empty queue, an
+    /// acknowledgement for every eighth of them is enough.
+    void set_pace(double chunks_per_second, Duration rtt);
     [[nodiscard]] std::size_t size() const { return waiting_.size(); }
     /// The messages; `have` widens each to its largest complete interval.
     [[nodiscard]] std::vector<wire::Ack> take(RangeSet const& have);
@@ -36,7 +37,11 @@ private:
         Duration delay;
     };
     std::vector<Waiting> waiting_;
+    [[nodiscard]] Duration queueing() const;
+
     std::size_t batch_ = chunks_min;
+    std::optional<Duration> least_delay_; ///< of all chunks
+    Duration last_delay_{};
     TimePoint oldest_{};
 };
 

@@ -111,9 +111,7 @@ void RecordingSwarm::accept(TimePoint now, RecordingChannel& channel, Arrived co
     }
     channel.media_bytes_from += chunk.payload.size();
     figures_.from_peers_bytes += chunk.payload.size();
-    channel.acks.set_pace(channel.bytes_per_second *
-                          static_cast<double>(channel.flow.rtt().smoothed().count()) / 1e6 /
-                          config_.chunk_size);
+    channel.acks.set_pace(chunks_per_second(now, channel), channel.flow.rtt().smoothed());
     learn_size();
     std::uint64_t const slab = SlabTable::slab_of(chunk.chunk);
     slabs_.on_progress(now, slab, key_of(channel));
@@ -201,18 +199,23 @@ void RecordingSwarm::learn_size()
     }
 }
 
-/// About what the neighbour sends while our next request is on its way.
-std::uint64_t RecordingSwarm::pipeline_chunks(TimePoint now, RecordingChannel const& channel) const
+/// What comes from the neighbour, over seconds or lately.
+double RecordingSwarm::chunks_per_second(TimePoint now, RecordingChannel const& channel) const
 {
-    double const seconds =
-        static_cast<double>((channel.flow.rtt().smoothed() + pipeline_ahead).count()) / 1e6;
     Duration const measured = now - channel.rate_since;
     double const lately =
         measured >= rate_time_min
             ? static_cast<double>(channel.rate_bytes) * 1e6 / static_cast<double>(measured.count())
             : 0.0;
-    double const rate = std::max(channel.bytes_per_second, lately);
-    double const chunks = rate * seconds / config_.chunk_size;
+    return std::max(channel.bytes_per_second, lately) / config_.chunk_size;
+}
+
+/// About what the neighbour sends while our next request is on its way.
+std::uint64_t RecordingSwarm::pipeline_chunks(TimePoint now, RecordingChannel const& channel) const
+{
+    double const seconds =
+        static_cast<double>((channel.flow.rtt().smoothed() + pipeline_ahead).count()) / 1e6;
+    double const chunks = chunks_per_second(now, channel) * seconds;
     return std::clamp(static_cast<std::uint64_t>(chunks), pipeline_chunks_min, pipeline_chunks_max);
 }
 

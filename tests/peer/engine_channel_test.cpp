@@ -297,6 +297,31 @@ TEST(AckQueueTest, waits_for_company_then_names_the_largest_interval_with_the_sm
     EXPECT_TRUE(acks.empty());
 }
 
+TEST(AckQueueTest, waits_for_more_where_many_chunks_are_on_their_way)
+{
+    AckQueue acks;
+    auto const size_when_due = [&] {
+        std::size_t size = 0;
+        while (!acks.due(at(0ms))) {
+            acks.add(at(0ms), ChunkId{size++}, 30ms);
+        }
+        static_cast<void>(acks.take({}));
+        return size;
+    };
+    acks.set_pace(64'000, 100us); // six in a round trip
+    EXPECT_EQ(size_when_due(), AckQueue::chunks_min);
+    acks.set_pace(64'000, 1ms);
+    EXPECT_EQ(size_when_due(), 8u);
+    acks.add(at(0ms), ChunkId{0}, 31ms); // a millisecond in a queue is one of the round trip
+    acks.set_pace(64'000, 1ms);
+    EXPECT_EQ(size_when_due() + 1, 16u);
+    // Whatever a peer claims about the time.
+    acks.add(at(0ms), ChunkId{0}, Duration::min());
+    acks.add(at(0ms), ChunkId{1}, Duration::max());
+    acks.set_pace(1e9, 1ms);
+    EXPECT_EQ(size_when_due() + 2, AckQueue::chunks_max);
+}
+
 TEST(ScratchTest, counts_what_it_throws_away)
 {
     Scratch scratch;
