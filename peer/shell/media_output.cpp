@@ -9,6 +9,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace ppsp::peer {
@@ -36,6 +37,12 @@ public:
         }
     }
     [[nodiscard]] int get() const { return fd_; }
+    /// On a disk.
+    [[nodiscard]] bool is_regular() const
+    {
+        struct stat status{};
+        return ::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode);
+    }
 
 private:
     int fd_;
@@ -58,19 +65,18 @@ std::string write_sentence(std::string const& name, int error)
 class FileOutput final : public MediaOutput {
 public:
     FileOutput(std::string name, FileDescriptor file, StopAsked is_stop_asked)
-        : name_(std::move(name)), file_(std::move(file)), is_stop_asked_(std::move(is_stop_asked))
+        : name_(std::move(name)), file_(std::move(file)), is_regular_(file_.is_regular()),
+          is_stop_asked_(std::move(is_stop_asked))
     {}
 
     Result<void, std::string> write(Bytes media) override
     {
         while (!media.empty() && !is_stop_asked_()) {
-            // A pipe that nobody reads must not keep us from ending.
-            pollfd waiting{file_.get(), POLLOUT, 0};
-            if (::poll(&waiting, 1, poll_interval_ms) == 0) {
+            if (!is_regular_ && !is_writable()) {
                 continue;
             }
-            // Below PIPE_BUF, so that a pipe that is ready takes it without blocking.
-            std::size_t const size = std::min(media.size(), pipe_piece_size);
+            std::size_t const size =
+                is_regular_ ? media.size() : std::min(media.size(), pipe_piece_size);
             ssize_t const count = ::write(file_.get(), media.data(), size);
             if (count < 0 && errno != EINTR && errno != EAGAIN) {
                 return failure(write_sentence(name_, errno));
@@ -81,10 +87,19 @@ public:
     }
 
 private:
+    /// Not above PIPE_BUF, so that a pipe that is ready takes it without blocking.
     static constexpr std::size_t pipe_piece_size = 4096;
+
+    /// A pipe that nobody reads must not keep us from ending.
+    [[nodiscard]] bool is_writable() const
+    {
+        pollfd waiting{file_.get(), POLLOUT, 0};
+        return ::poll(&waiting, 1, poll_interval_ms) != 0;
+    }
 
     std::string name_;
     FileDescriptor file_;
+    bool is_regular_; ///< always takes everything
     StopAsked is_stop_asked_;
 };
 

@@ -35,6 +35,20 @@ TEST(MediaOutput, files_get_every_byte)
     std::remove(path.c_str());
 }
 
+TEST(MediaOutput, a_file_takes_a_piece_in_one_call)
+{
+    std::string const path = testing::TempDir() + "shell_media_output_test.once";
+    int asked = 0;
+    auto const output = MediaOutput::open(path, [&asked] {
+        ++asked;
+        return false;
+    });
+    ASSERT_TRUE(output);
+    EXPECT_TRUE((*output)->write(ByteVector(100'000, 7)));
+    EXPECT_EQ(asked, 1); // before each call of the system
+    std::remove(path.c_str());
+}
+
 TEST(MediaOutput, says_why_it_cannot)
 {
     ByteVector const media(10'000, 7);
