@@ -18,6 +18,9 @@ InFlight::Place InFlight::find(ChunkId chunk)
 
 bool InFlight::contains(ChunkId chunk) const
 {
+    if (sent_.empty() || sent_.back().chunk < chunk) {
+        return false; // what is sent for the first time, mostly
+    }
     auto const at = std::lower_bound(sent_.begin(), sent_.end(), chunk,
                                      [](Sent const& sent, ChunkId id) { return sent.chunk < id; });
     return at != sent_.end() && at->chunk == chunk && at->bytes > 0;

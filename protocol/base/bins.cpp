@@ -1,38 +1,6 @@
 #include "protocol/base/bins.hpp"
 
-#include "protocol/base/assert.hpp"
-
-#include <bit>
-
 namespace ppsp {
-
-unsigned layer_of(Bin bin) noexcept
-{
-    return static_cast<unsigned>(std::countr_one(to_number(bin)));
-}
-
-std::uint64_t layer_offset_of(Bin bin) noexcept
-{
-    return to_number(bin) >> (layer_of(bin) + 1);
-}
-
-ChunkRange chunks_of(Bin bin) noexcept
-{
-    PPSP_ASSERT(bin != bin_none && bin != bin_all);
-    unsigned const layer = layer_of(bin);
-    std::uint64_t const offset = layer_offset_of(bin);
-    return {ChunkId{offset << layer}, ChunkId{((offset + 1) << layer) - 1}};
-}
-
-Bin parent_of(Bin bin) noexcept
-{
-    return make_bin(layer_of(bin) + 1, layer_offset_of(bin) >> 1);
-}
-
-Bin sibling_of(Bin bin) noexcept
-{
-    return make_bin(layer_of(bin), layer_offset_of(bin) ^ 1);
-}
 
 Bin left_child_of(Bin bin) noexcept
 {

@@ -1,14 +1,19 @@
 #include "protocol/base/bytes.hpp"
 
+#include <array>
+
 namespace ppsp {
 namespace {
 
 template <typename T>
 void append_big_endian(ByteVector& out, T value)
 {
-    for (std::size_t i = sizeof(T); i-- > 0;) {
-        out.push_back(static_cast<std::uint8_t>(static_cast<std::uint64_t>(value) >> (8 * i)));
+    std::array<std::uint8_t, sizeof(T)> bytes;
+    for (std::size_t i = 0; i < sizeof(T); ++i) {
+        bytes[i] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(value) >>
+                                             (8 * (sizeof(T) - 1 - i)));
     }
+    out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
 std::optional<std::uint8_t> hex_digit(char c)

@@ -47,6 +47,9 @@ public:
     template <typename Known>
     [[nodiscard]] std::vector<NodeHash> uncles(ChunkId chunk, Top top, Known const& known) const
     {
+        if (NodeStore::needs_no_uncles(chunk, known)) {
+            return {};
+        }
         Bin const end = top == Top::peak ? shape().peak_above(chunk) : shape().root();
         return nodes_.uncles(chunk, end, known);
     }

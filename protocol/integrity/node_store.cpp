@@ -26,7 +26,7 @@ Hash NodeStore::get(Bin bin) const
         return Hash::zero(hash_size_);
     }
     Page const& page = *pages_[to_number(bin) / page_nodes];
-    return Hash(Bytes(page.hashes).subspan(to_number(bin) % page_nodes * hash_size_, hash_size_));
+    return Hash(Bytes{page.hashes.get() + to_number(bin) % page_nodes * hash_size_, hash_size_});
 }
 
 void NodeStore::set(Bin bin, Hash const& hash)
@@ -35,12 +35,11 @@ void NodeStore::set(Bin bin, Hash const& hash)
     auto& page = pages_[to_number(bin) / page_nodes];
     if (!page) {
         page = std::make_unique<Page>();
-        page->hashes.resize(page_nodes * hash_size_);
+        page->hashes = std::make_unique_for_overwrite<std::uint8_t[]>(page_nodes * hash_size_);
     }
     std::size_t const index = to_number(bin) % page_nodes;
     Bytes const bytes = hash.bytes();
-    std::copy(bytes.begin(), bytes.end(),
-              page->hashes.begin() + static_cast<std::ptrdiff_t>(index * hash_size_));
+    std::copy(bytes.begin(), bytes.end(), page->hashes.get() + index * hash_size_);
     page->known.set(index);
 }
 

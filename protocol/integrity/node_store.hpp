@@ -33,6 +33,13 @@ public:
     /// Nullopt unless all peaks are known.
     [[nodiscard]] std::optional<std::vector<NodeHash>> peaks() const;
 
+    /// Whether the receiver has what proves the chunk's hash: true for every other chunk of a row.
+    template <typename Known>
+    [[nodiscard]] static bool needs_no_uncles(ChunkId chunk, Known const& known)
+    {
+        return known(chunks_of(parent_of(make_bin(0, to_number(chunk)))));
+    }
+
     /// Hashes of `uncle_bins`; the chunk's path up to `top` must be known.
     template <typename Known>
     [[nodiscard]] std::vector<NodeHash> uncles(ChunkId chunk, Bin top, Known const& known) const
@@ -49,7 +56,7 @@ private:
 
     struct Page {
         std::bitset<page_nodes> known;
-        ByteVector hashes;
+        std::unique_ptr<std::uint8_t[]> hashes; ///< of those that are known
     };
 
     TreeShape shape_;

@@ -176,7 +176,7 @@ StaticVerifier::Verdict StaticVerifier::check_length(ChunkId chunk, std::size_t 
 StaticVerifier::Verdict StaticVerifier::climb(Hasher& hasher, ChunkId chunk, Hash hash,
                                               std::span<NodeHash const> offered)
 {
-    Nodes learned;
+    learned_.clear();
     Bin bin = make_bin(0, to_number(chunk));
     while (!nodes_.has(bin)) {
         Bin const sibling = sibling_of(bin);
@@ -185,11 +185,11 @@ StaticVerifier::Verdict StaticVerifier::climb(Hasher& hasher, ChunkId chunk, Has
             sibling_hash = nodes_.get(sibling);
         } else if (auto const* found = find_hash(offered, chunks_of(sibling), hash.size())) {
             sibling_hash = *found;
-            learned.emplace_back(sibling, sibling_hash);
+            learned_.emplace_back(sibling, sibling_hash);
         } else {
             return Verdict::missing_hash;
         }
-        learned.emplace_back(bin, hash);
+        learned_.emplace_back(bin, hash);
         bool const is_left = chunks_of(bin).first < chunks_of(sibling).first;
         hash = is_left ? hasher.parent(hash, sibling_hash) : hasher.parent(sibling_hash, hash);
         bin = parent_of(bin);
@@ -197,7 +197,7 @@ StaticVerifier::Verdict StaticVerifier::climb(Hasher& hasher, ChunkId chunk, Has
     if (hash != nodes_.get(bin)) {
         return Verdict::mismatch;
     }
-    for (auto const& [node, node_hash] : learned) {
+    for (auto const& [node, node_hash] : learned_) {
         nodes_.set(node, node_hash);
     }
     return Verdict::verified;

@@ -74,6 +74,9 @@ public:
     template <typename Known>
     [[nodiscard]] std::vector<NodeHash> uncles(ChunkId chunk, Top top, Known const& known) const
     {
+        if (NodeStore::needs_no_uncles(chunk, known)) {
+            return {};
+        }
         Bin const end = top == Top::peak ? shape().peak_above(chunk) : shape().root();
         return nodes_.uncles(chunk, end, known);
     }
@@ -90,6 +93,7 @@ private:
     std::uint32_t chunk_size_;
     bool trusted_; ///< chunk count from metadata
     bool peaks_known_ = false;
+    std::vector<std::pair<Bin, Hash>> learned_; ///< by the verification in hand
     std::optional<ChunkId> highest_verified_;
     std::optional<std::size_t> last_chunk_size_;
 };
