@@ -21,7 +21,10 @@ void DatagramBuilder::control(Channel& channel, std::vector<ByteVector>& out) co
 {
     ControlQueue const control = std::exchange(channel.control, {});
     std::vector<wire::Message> const messages = waiting(channel, control); // with views into it
-    wire::DatagramWriter writer(channel.peer_id, format_, size_max_);
+    if (messages.empty() && store_ == nullptr) {
+        return;
+    }
+    wire::DatagramWriter writer(channel.peer_id, format_, size_max_, spare_buffer(buffers_));
     add_tune_in(channel, writer, control_size_max);
     for (wire::Message const& message : messages) {
         if (!supported_by(channel, wire::type_of(message)) || writer.add(message)) {

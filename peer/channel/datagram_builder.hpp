@@ -2,6 +2,7 @@
 
 #include "peer/channel/channel.hpp"
 #include "peer/content/live_store.hpp"
+#include "protocol/base/spare_buffers.hpp"
 #include "protocol/wire/datagram.hpp"
 
 namespace ppsp::peer {
@@ -15,8 +16,9 @@ public:
           have_(store != nullptr ? &store->have() : nullptr)
     {}
     /// For control messages of a recording, of which we hold `have`.
-    DatagramBuilder(wire::SwarmFormat const& format, std::size_t size_max, RangeSet const& have)
-        : format_(format), size_max_(size_max), store_(nullptr), have_(&have)
+    DatagramBuilder(wire::SwarmFormat const& format, std::size_t size_max, RangeSet const& have,
+                    SpareBuffers* buffers)
+        : format_(format), size_max_(size_max), store_(nullptr), have_(&have), buffers_(buffers)
     {}
 
     /// Acknowledgements and control messages; several datagrams if they do not fit one. Nothing
@@ -42,6 +44,7 @@ private:
     std::size_t size_max_;
     LiveStore const* store_;
     RangeSet const* have_;
+    SpareBuffers* buffers_ = nullptr;
 };
 
 /// Whether the neighbour understands the message (PP-7.10-a, trap T25).

@@ -4,6 +4,7 @@
 #include "peer/content/recording_store.hpp"
 #include "peer/engine/config.hpp"
 #include "peer/engine/statistics.hpp"
+#include "protocol/base/spare_buffers.hpp"
 #include "protocol/integrity/hasher.hpp"
 #include "protocol/integrity/membership.hpp"
 #include "protocol/integrity/signature.hpp"
@@ -227,6 +228,7 @@ struct Ports {
     PayloadMemory* memory = nullptr; ///< null = the heap
     /// Null = membership certificates are neither believed nor shown.
     integrity::MembershipChecker* memberships = nullptr;
+    SpareBuffers* buffers = nullptr; ///< for datagrams; null = the heap
 };
 
 } // namespace ppsp::peer

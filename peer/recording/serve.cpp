@@ -127,7 +127,8 @@ void RecordingSwarm::build_data(TimePoint now, RecordingChannel& channel, ChunkI
     auto const known = [&](ChunkRange range) {
         return channel.hashes.knows_some_of(channel.has, range);
     };
-    wire::DatagramWriter writer(channel.peer_id, format(), services_.config.datagram_size_max);
+    wire::DatagramWriter writer(channel.peer_id, format(), services_.config.datagram_size_max,
+                                spare_buffer(services_.ports.buffers));
     auto const add = [&](wire::Message const& message) {
         if (!writer.add(message)) {
             out.push_back(writer.take());
@@ -155,8 +156,9 @@ void RecordingSwarm::build_data(TimePoint now, RecordingChannel& channel, ChunkI
 
 void RecordingSwarm::build_control(Channel& channel, std::vector<ByteVector>& out)
 {
-    DatagramBuilder{format(), services_.config.datagram_size_max, store_.have()}.control(channel,
-                                                                                         out);
+    DatagramBuilder{format(), services_.config.datagram_size_max, store_.have(),
+                    services_.ports.buffers}
+        .control(channel, out);
 }
 
 void RecordingSwarm::on_acknowledged(TimePoint, Channel& channel, wire::Ack const& ack)

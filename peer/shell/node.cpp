@@ -61,7 +61,7 @@ struct Node::Parts {
         : listener(std::move(given)), zero(SteadyClock::now()),
           hasher(integrity::make_hasher(wire::HashFunction::sha256)),
           engine(to_config(options), Rng{random.next()},
-                 Ports{*hasher, checker, random, events, nullptr, &memberships})
+                 Ports{*hasher, checker, random, events, nullptr, &memberships, &spare})
     {}
 
     [[nodiscard]] TimePoint now() const
@@ -108,6 +108,7 @@ struct Node::Parts {
         asio::make_work_guard(context);
     asio::steady_timer timer{context};
     std::optional<TimePoint> armed;
+    SpareBuffers spare;
     std::unique_ptr<UdpSocket> socket;
     Endpoint local;
     std::unique_ptr<integrity::Hasher> hasher;
@@ -180,7 +181,7 @@ void Node::Parts::arm_timer()
 Result<std::unique_ptr<Node>, std::string> Node::open(NodeOptions const& options, Listener listener)
 {
     auto parts = std::make_unique<Parts>(options, std::move(listener));
-    auto socket = UdpSocket::open(parts->context, options.listen);
+    auto socket = UdpSocket::open(parts->context, options.listen, {.spare = &parts->spare});
     if (!socket) {
         return failure(std::move(socket.error()));
     }

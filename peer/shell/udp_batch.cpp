@@ -34,8 +34,13 @@ std::size_t together(std::span<WaitingDatagram const> waiting)
 
 } // namespace
 
-void SendQueue::pop(std::size_t count)
+void SendQueue::pop(std::size_t count, SpareBuffers* spare)
 {
+    if (spare != nullptr) {
+        for (WaitingDatagram& datagram : items().first(count)) {
+            spare->give(std::move(datagram.bytes));
+        }
+    }
     first_ += count;
     if (empty()) {
         clear();

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "peer/shell/socket_address.hpp"
-#include "protocol/base/bytes.hpp"
+#include "protocol/base/spare_buffers.hpp"
 
 #include <array>
 #include <memory>
@@ -28,7 +28,8 @@ public:
     [[nodiscard]] std::size_t size() const { return items_.size() - first_; }
     [[nodiscard]] std::span<WaitingDatagram> items() { return std::span(items_).subspan(first_); }
     void push(WaitingDatagram datagram) { items_.push_back(std::move(datagram)); }
-    void pop(std::size_t count);
+    /// What was in them goes to `spare`, if there is one.
+    void pop(std::size_t count, SpareBuffers* spare);
     void clear();
 
 private:

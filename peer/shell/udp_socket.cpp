@@ -85,8 +85,8 @@ bool refuses_segmentation(int error)
 } // namespace
 
 struct UdpSocket::Parts : std::enable_shared_from_this<UdpSocket::Parts> {
-    Parts(asio::io_context& context, bool v6, UdpStatistics const& tuned)
-        : socket(context), is_v6(v6),
+    Parts(asio::io_context& context, bool v6, SpareBuffers* buffers, UdpStatistics const& tuned)
+        : socket(context), is_v6(v6), spare(buffers),
           receiving(tuned.coalescing ? coalesced_messages : batch_size,
                     tuned.coalescing ? coalesced_bytes : datagram_size_max),
           statistics(tuned)
@@ -104,6 +104,7 @@ struct UdpSocket::Parts : std::enable_shared_from_this<UdpSocket::Parts> {
 
     asio::ip::udp::socket socket;
     bool is_v6;
+    SpareBuffers* spare;
     bool is_waiting_to_write = false;
     BatchHandler on_batch;
     ReceiveBatch receiving;
@@ -134,7 +135,7 @@ UdpSocket::open(asio::io_context& context, Endpoint const& listen, UdpOptions op
         ::close(fd);
         return failure(bind_sentence(listen, error));
     }
-    auto parts = std::make_shared<Parts>(context, is_v6, statistics);
+    auto parts = std::make_shared<Parts>(context, is_v6, options.spare, statistics);
     parts->socket.assign(is_v6 ? asio::ip::udp::v6() : asio::ip::udp::v4(), fd);
     return std::unique_ptr<UdpSocket>(new UdpSocket(std::move(parts)));
 }
@@ -311,7 +312,7 @@ void UdpSocket::Parts::send_waiting()
         }
         // The first datagram is the one that was refused; the others may still go.
         ++statistics.send_failed;
-        waiting.pop(1);
+        waiting.pop(1, spare);
     }
 }
 
@@ -333,7 +334,7 @@ bool UdpSocket::Parts::send_batch()
         return false;
     }
     statistics.sent += sent;
-    waiting.pop(sent);
+    waiting.pop(sent, spare);
     return true;
 }
 
@@ -345,7 +346,7 @@ bool UdpSocket::Parts::send_first_alone()
         return false;
     }
     ++statistics.sent;
-    waiting.pop(1);
+    waiting.pop(1, spare);
     return true;
 }
 

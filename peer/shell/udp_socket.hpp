@@ -3,6 +3,7 @@
 #include "protocol/base/bytes.hpp"
 #include "protocol/base/endpoint.hpp"
 #include "protocol/base/result.hpp"
+#include "protocol/base/spare_buffers.hpp"
 
 #include <functional>
 #include <memory>
@@ -40,8 +41,9 @@ struct UdpStatistics {
 
 /// What a socket may use, where the system has it.
 struct UdpOptions {
-    bool segmentation = true; ///< UDP_SEGMENT: several datagrams to one address in one piece
-    bool coalescing = true;   ///< UDP_GRO: several datagrams of one sender in one piece
+    bool segmentation = true;      ///< UDP_SEGMENT: several datagrams to one address in one piece
+    bool coalescing = true;        ///< UDP_GRO: several datagrams of one sender in one piece
+    SpareBuffers* spare = nullptr; ///< gets the memory of what was sent; outlives the socket
 };
 
 /// A UDP socket that moves datagrams in batches. Lives on the thread of its io_context.

@@ -3,6 +3,7 @@
 #include "protocol/wire/error.hpp"
 #include "protocol/wire/messages.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace ppsp::wire {
@@ -90,25 +91,31 @@ private:
 /// Packs messages into one datagram of at most `size_max` bytes.
 class DatagramWriter {
 public:
-    DatagramWriter(ChannelId destination, SwarmFormat format, std::size_t size_max);
+    /// The first datagram goes into `memory`, whose content is thrown away.
+    DatagramWriter(ChannelId destination, SwarmFormat format, std::size_t size_max,
+                   ByteVector memory = {});
 
     /// Appends the message; false leaves the datagram as it was: the message does not fit, or its
     /// place is another datagram, because it is a HANDSHAKE and not the first (§3.1) or follows a
     /// DATA and is not a DATA itself, both of the fixed chunk size (§8.6).
     [[nodiscard]] bool add(Message const& message);
 
-    [[nodiscard]] std::size_t size() const { return bytes_.size(); }
-    [[nodiscard]] std::size_t room() const { return size_max_ - bytes_.size(); }
-    [[nodiscard]] bool has_messages() const { return bytes_.size() > 4; }
+    [[nodiscard]] std::size_t size() const { return std::max(bytes_.size(), head_size); }
+    [[nodiscard]] std::size_t room() const { return size_max_ - size(); }
+    [[nodiscard]] bool has_messages() const { return bytes_.size() > head_size; }
     /// The finished datagram; the writer is empty afterwards.
     [[nodiscard]] ByteVector take();
 
 private:
-    [[nodiscard]] bool may_follow(Message const& message) const;
+    static constexpr std::size_t head_size = 4; ///< the channel
 
+    [[nodiscard]] bool may_follow(Message const& message) const;
+    void begin();
+
+    ChannelId destination_;
     SwarmFormat format_;
     std::size_t size_max_;
-    ByteVector bytes_;
+    ByteVector bytes_;                        ///< empty before the first message
     std::optional<std::size_t> last_payload_; ///< bytes of the chunk at the end, if there is one
 };
 

@@ -121,11 +121,20 @@ std::size_t encoded_size(Message const& message, SwarmFormat const& format)
     return 1 + std::visit(BodySize(format), message);
 }
 
-DatagramWriter::DatagramWriter(ChannelId destination, SwarmFormat format, std::size_t size_max)
-    : format_(format), size_max_(size_max)
+DatagramWriter::DatagramWriter(ChannelId destination, SwarmFormat format, std::size_t size_max,
+                               ByteVector memory)
+    : destination_(destination), format_(format), size_max_(size_max), bytes_(std::move(memory))
 {
-    PPSP_ASSERT(size_max >= channel_size);
-    ByteWriter(bytes_).u32(to_number(destination));
+    PPSP_ASSERT(size_max >= head_size);
+    bytes_.clear();
+}
+
+void DatagramWriter::begin()
+{
+    if (bytes_.empty()) {
+        bytes_.reserve(size_max_);
+        ByteWriter(bytes_).u32(to_number(destination_));
+    }
 }
 
 bool DatagramWriter::may_follow(Message const& message) const
@@ -146,9 +155,7 @@ bool DatagramWriter::add(Message const& message)
     if (encoded_size(message, format_) > room() || is_oversized(message) || !may_follow(message)) {
         return false;
     }
-    if (!has_messages()) {
-        bytes_.reserve(size_max_);
-    }
+    begin();
     bytes_.push_back(static_cast<std::uint8_t>(type_of(message)));
     std::visit(BodyWriter(format_, bytes_), message);
     if (auto const* data = std::get_if<Data>(&message)) {
@@ -159,9 +166,9 @@ bool DatagramWriter::add(Message const& message)
 
 ByteVector DatagramWriter::take()
 {
-    ByteVector fresh(bytes_.begin(), bytes_.begin() + channel_size);
+    begin();
     last_payload_.reset();
-    return std::exchange(bytes_, std::move(fresh));
+    return std::exchange(bytes_, {});
 }
 
 } // namespace ppsp::wire

@@ -298,6 +298,31 @@ TEST(Recording, is_fetched_from_batches_on_a_bad_link)
     EXPECT_TRUE(world.is_whole(leecher));
 }
 
+TEST(Recording, is_sent_in_the_memory_of_what_was_sent)
+{
+    RecordingWorld world(random_content(1'000'000), {});
+    RecordingNode& seed = world.add_seed();
+    RecordingNode& leecher = world.add_leecher();
+    world.introduce(leecher);
+    world.run_for(15ms);
+    std::set<std::uint8_t const*> places;
+    for (std::size_t i = 0; i < SpareBuffers::count_max; ++i) {
+        ByteVector buffer;
+        buffer.reserve(2000);
+        places.insert(buffer.data());
+        seed.node.spare.give(std::move(buffer));
+    }
+    world.meddle = [&](Endpoint from, Endpoint, ByteVector& bytes) {
+        if (from == seed.node.endpoint) {
+            places.erase(bytes.data());
+        }
+        return true;
+    };
+    ASSERT_TRUE(world.run_until_whole(20s));
+    EXPECT_TRUE(places.empty());
+    EXPECT_EQ(seed.node.spare.size(), 0u);
+}
+
 TEST(Recording, a_have_names_the_largest_interval_around_what_is_new)
 {
     RecordingWorld world(random_content(1'000'000), {});

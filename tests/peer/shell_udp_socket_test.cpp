@@ -417,6 +417,19 @@ TEST_F(UdpSocketTest, buffers_granted_are_told)
     EXPECT_GT(socket->statistics().send_buffer_bytes, 0U);
 }
 
+TEST(UdpSendQueue, gives_memory_of_what_went)
+{
+    SendQueue queue;
+    SpareBuffers spare;
+    queue.push({{}, ByteVector(10)});
+    queue.push({{}, ByteVector(20)});
+    auto const* const place = queue.items()[0].bytes.data();
+    queue.pop(1, &spare);
+    EXPECT_EQ(spare.size(), 1U);
+    EXPECT_EQ(spare.take().data(), place);
+    EXPECT_EQ(queue.items()[0].bytes.size(), 20U);
+}
+
 TEST(UdpSendQueue, is_first_in_first_out_and_forgets_what_went)
 {
     SendQueue queue;
@@ -430,7 +443,7 @@ TEST(UdpSendQueue, is_first_in_first_out_and_forgets_what_went)
         for (WaitingDatagram const& datagram : queue.items().first(count)) {
             EXPECT_EQ(datagram.bytes, ByteVector{static_cast<std::uint8_t>(out++)});
         }
-        queue.pop(count);
+        queue.pop(count, nullptr);
         EXPECT_EQ(queue.size(), in - out);
         EXPECT_EQ(queue.empty(), in == out);
     }

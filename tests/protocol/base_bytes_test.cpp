@@ -1,4 +1,5 @@
 #include "protocol/base/bytes.hpp"
+#include "protocol/base/spare_buffers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -81,6 +82,31 @@ TEST(BaseBytes, what_is_not_hex_is_refused)
 TEST(BaseBytes, text_as_bytes)
 {
     EXPECT_EQ(to_hex(as_bytes("Az")), "417a");
+}
+
+TEST(SpareBuffersTest, gives_memory_without_its_content)
+{
+    SpareBuffers spare;
+    ByteVector buffer(1000, 0xff);
+    auto const* const place = buffer.data();
+    spare.give(std::move(buffer));
+    ByteVector const again = spare_buffer(&spare);
+    EXPECT_TRUE(again.empty());
+    EXPECT_EQ(again.capacity(), 1000u);
+    EXPECT_EQ(again.data(), place);
+    EXPECT_EQ(spare_buffer(&spare).capacity(), 0u);
+    EXPECT_EQ(spare_buffer(nullptr).capacity(), 0u);
+}
+
+TEST(SpareBuffersTest, keeps_some)
+{
+    SpareBuffers spare;
+    spare.give({});
+    EXPECT_EQ(spare.size(), 0u);
+    for (std::size_t i = 0; i < SpareBuffers::count_max + 1; ++i) {
+        spare.give(ByteVector(1));
+    }
+    EXPECT_EQ(spare.size(), SpareBuffers::count_max);
 }
 
 } // namespace

@@ -305,6 +305,20 @@ TEST(Ppspp, S3_b_a_writer_starts_again_after_take)
     EXPECT_EQ(to_hex(writer.take()), "00000007"); // a keep-alive
 }
 
+TEST(Ppspp, S3_b_a_writer_takes_memory_for_its_first_datagram)
+{
+    ByteVector memory(50, 0xff);
+    memory.reserve(100);
+    auto const* const place = memory.data();
+    DatagramWriter writer(ChannelId{7}, {}, 100, std::move(memory));
+    EXPECT_FALSE(writer.has_messages());
+    EXPECT_EQ(writer.room(), 96u);
+    EXPECT_TRUE(writer.add(Choke{}));
+    ByteVector const datagram = writer.take();
+    EXPECT_EQ(to_hex(datagram), "000000070a");
+    EXPECT_EQ(datagram.data(), place);
+}
+
 TEST(Ppspp, S3_1_a_writer_puts_no_handshake_behind_other_messages)
 {
     DatagramWriter writer(ChannelId{7}, {}, 100);

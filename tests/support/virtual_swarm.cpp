@@ -16,7 +16,7 @@ VirtualNode::VirtualNode(Endpoint at, peer::NodeConfig const& config, Rng rng)
     : endpoint(at), hasher(integrity::make_hasher(wire::HashFunction::sha256)),
       checker(std::make_unique<integrity::OpensslChecker>()), random(rng.fork("secrets")),
       engine(config, rng.fork("engine"),
-             peer::Ports{*hasher, *checker, random, log, nullptr, &memberships})
+             peer::Ports{*hasher, *checker, random, log, nullptr, &memberships, &spare})
 {}
 
 VirtualSwarm::VirtualSwarm(std::uint64_t seed) : rng_(seed), link_rng_(rng_.fork("links"))

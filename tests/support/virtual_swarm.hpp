@@ -64,6 +64,7 @@ struct VirtualNode {
     integrity::OpensslMembershipChecker memberships;
     SeededRandom random;
     EventLog log;
+    SpareBuffers spare; ///< for what the engine sends; nobody fills it by itself
     peer::Engine engine;
     bool alive = true;
 
