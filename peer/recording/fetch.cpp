@@ -8,9 +8,13 @@ namespace {
 
 /// Asked ahead: a round trip and this much time at the rate of the neighbour.
 constexpr Duration pipeline_ahead = 250ms;
+/// And no more than a quarter of what a socket holds: nothing is lost while we are busy.
+constexpr double pipeline_bytes_ahead = 1 << 20;
 constexpr std::uint64_t pipeline_chunks_min = SlabTable::slab_chunks;
 /// A rate over a shorter time than that says nothing.
 constexpr Duration rate_time_min = 100ms;
+/// For the pace of acknowledgements, which is nobody's loss if it is wrong for a moment.
+constexpr Duration pace_time_min = 20ms;
 constexpr std::uint64_t pipeline_chunks_max = 8192;
 /// While the size is unknown a few chunks are asked for: their peaks tell it (RFC 7574 §5.6.2).
 constexpr std::uint64_t first_chunks = 4;
@@ -111,7 +115,8 @@ void RecordingSwarm::accept(TimePoint now, RecordingChannel& channel, Arrived co
     }
     channel.media_bytes_from += chunk.payload.size();
     figures_.from_peers_bytes += chunk.payload.size();
-    channel.acks.set_pace(chunks_per_second(now, channel), channel.flow.rtt().smoothed());
+    channel.acks.set_pace(chunks_per_second(now, channel, pace_time_min),
+                          channel.flow.rtt().smoothed());
     learn_size();
     std::uint64_t const slab = SlabTable::slab_of(chunk.chunk);
     slabs_.on_progress(now, slab, key_of(channel));
@@ -199,23 +204,26 @@ void RecordingSwarm::learn_size()
     }
 }
 
-/// What comes from the neighbour, over seconds or lately.
-double RecordingSwarm::chunks_per_second(TimePoint now, RecordingChannel const& channel) const
+/// What comes from the neighbour, over seconds or lately if that is `span` or longer.
+double RecordingSwarm::chunks_per_second(TimePoint now, RecordingChannel const& channel,
+                                         Duration span) const
 {
     Duration const measured = now - channel.rate_since;
-    double const lately =
-        measured >= rate_time_min
-            ? static_cast<double>(channel.rate_bytes) * 1e6 / static_cast<double>(measured.count())
-            : 0.0;
+    double const lately = measured >= span ? static_cast<double>(channel.rate_bytes) * 1e6 /
+                                                 static_cast<double>(measured.count())
+                                           : 0.0;
     return std::max(channel.bytes_per_second, lately) / config_.chunk_size;
 }
 
 /// About what the neighbour sends while our next request is on its way.
 std::uint64_t RecordingSwarm::pipeline_chunks(TimePoint now, RecordingChannel const& channel) const
 {
-    double const seconds =
-        static_cast<double>((channel.flow.rtt().smoothed() + pipeline_ahead).count()) / 1e6;
-    double const chunks = chunks_per_second(now, channel) * seconds;
+    double const rate = chunks_per_second(now, channel, rate_time_min);
+    auto const in = [rate](Duration time) {
+        return rate * static_cast<double>(time.count()) / 1e6;
+    };
+    double const ahead = std::min(in(pipeline_ahead), pipeline_bytes_ahead / config_.chunk_size);
+    double const chunks = in(channel.flow.rtt().smoothed()) + ahead;
     return std::clamp(static_cast<std::uint64_t>(chunks), pipeline_chunks_min, pipeline_chunks_max);
 }
 

@@ -100,7 +100,8 @@ private:
     void ask(TimePoint now, RecordingChannel& channel, ChunkRange chunks);
     void withdraw_all(RecordingChannel& channel);
     void withdraw(RecordingChannel& channel, ChunkRange chunks);
-    [[nodiscard]] double chunks_per_second(TimePoint now, RecordingChannel const& channel) const;
+    [[nodiscard]] double chunks_per_second(TimePoint now, RecordingChannel const& channel,
+                                           Duration span) const;
     [[nodiscard]] std::uint64_t pipeline_chunks(TimePoint now,
                                                 RecordingChannel const& channel) const;
 

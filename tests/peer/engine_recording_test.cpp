@@ -298,6 +298,30 @@ TEST(Recording, is_fetched_from_batches_on_a_bad_link)
     EXPECT_TRUE(world.is_whole(leecher));
 }
 
+TEST(Recording, no_more_is_asked_of_a_fast_neighbour_than_a_socket_holds)
+{
+    RecordingWorld world(random_content(40'000'000), {.faults = {.delay = 100us}});
+    RecordingNode& seed = world.add_seed();
+    RecordingNode& leecher = world.add_leecher();
+    std::uint64_t asked = 0;
+    std::uint64_t came = 0;
+    std::uint64_t most = 0;
+    world.meddle = [&](Endpoint from, Endpoint, ByteVector& bytes) {
+        for (wire::Message const& message : messages_of(bytes, world.config())) {
+            if (auto const* request = std::get_if<wire::Request>(&message)) {
+                asked += request->chunks.count();
+            }
+            came += std::holds_alternative<wire::Data>(message) ? 1 : 0;
+        }
+        most = std::max(most, asked - std::min(asked, came));
+        return from == seed.node.endpoint || from == leecher.node.endpoint;
+    };
+    world.introduce(leecher);
+    ASSERT_TRUE(world.run_until_whole(20s));
+    EXPECT_GT(most, 512u);
+    EXPECT_LT(most, 1024u + 256u); // and what is on its way
+}
+
 TEST(Recording, is_sent_in_the_memory_of_what_was_sent)
 {
     RecordingWorld world(random_content(1'000'000), {});
