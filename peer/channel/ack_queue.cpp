@@ -16,8 +16,7 @@ void AckQueue::add(TimePoint now, ChunkId chunk, Duration one_way_delay)
         oldest_ = now;
     }
     waiting_.push_back({chunk, one_way_delay});
-    least_delay_ = std::min(least_delay_.value_or(one_way_delay), one_way_delay);
-    last_delay_ = one_way_delay;
+    note_delay(now, one_way_delay);
 }
 
 bool AckQueue::due(TimePoint now) const
@@ -25,18 +24,24 @@ bool AckQueue::due(TimePoint now) const
     return waiting_.size() >= batch_ || (!waiting_.empty() && now >= oldest_ + delay_max);
 }
 
-/// What the last chunk waited on its way, as far as the delays tell: any 64-bit ones may come.
-Duration AckQueue::queueing() const
+/// By how much delays grew above the least one. That one is forgotten by a thousandth of the time,
+/// which is more than clocks drift apart. Any 64-bit delays may come: differences wrap.
+void AckQueue::note_delay(TimePoint now, Duration one_way_delay)
 {
-    auto const waited = static_cast<std::uint64_t>(last_delay_.count()) -
-                        static_cast<std::uint64_t>(least_delay_.value_or(last_delay_).count());
-    return Duration{static_cast<std::int64_t>(
-        std::min(waited, static_cast<std::uint64_t>(queueing_max.count())))};
+    Duration const before = last_delay_.value_or(one_way_delay);
+    auto const change =
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(one_way_delay.count()) -
+                                  static_cast<std::uint64_t>(before.count()));
+    Duration const step = std::clamp(Duration{change}, -queueing_max, queueing_max);
+    Duration const forgotten = last_delay_ ? (now - delayed_at_) / 1000 : Duration::zero();
+    queueing_ = std::clamp(queueing_ + step - forgotten, Duration::zero(), queueing_max);
+    last_delay_ = one_way_delay;
+    delayed_at_ = now;
 }
 
 void AckQueue::set_pace(double chunks_per_second, Duration rtt)
 {
-    double const round_trip = static_cast<double>((rtt + queueing()).count()) / 1e6;
+    double const round_trip = static_cast<double>((rtt + queueing_).count()) / 1e6;
     double const wanted = std::clamp(chunks_per_second * round_trip / 8, 0.0, double{chunks_max});
     batch_ = std::max(static_cast<std::size_t>(wanted), chunks_min);
 }

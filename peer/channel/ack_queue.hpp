@@ -36,12 +36,13 @@ private:
         ChunkId chunk;
         Duration delay;
     };
-    std::vector<Waiting> waiting_;
-    [[nodiscard]] Duration queueing() const;
+    void note_delay(TimePoint now, Duration one_way_delay);
 
+    std::vector<Waiting> waiting_;
     std::size_t batch_ = chunks_min;
-    std::optional<Duration> least_delay_; ///< of all chunks
-    Duration last_delay_{};
+    std::optional<Duration> last_delay_;
+    TimePoint delayed_at_{}; ///< when the last one came
+    Duration queueing_{};    ///< what it waited on its way, as far as the delays tell
     TimePoint oldest_{};
 };
 

@@ -322,6 +322,22 @@ TEST(AckQueueTest, waits_for_more_where_many_chunks_are_on_their_way)
     EXPECT_EQ(size_when_due() + 2, AckQueue::chunks_max);
 }
 
+TEST(AckQueueTest, clocks_that_drift_apart_are_no_queue)
+{
+    AckQueue acks;
+    for (int second = 0; second < 3600; ++second) { // 100 us in each of them
+        acks.add(at(second * 1s), ChunkId{static_cast<std::uint64_t>(second)}, second * 100us);
+        static_cast<void>(acks.take({}));
+    }
+    acks.set_pace(64'000, 100us); // six in a round trip
+    acks.add(at(3600s), ChunkId{3600}, 360ms);
+    EXPECT_FALSE(acks.due(at(3600s)));
+    for (std::uint64_t chunk = 1; chunk < AckQueue::chunks_min; ++chunk) {
+        acks.add(at(3600s), ChunkId{3600 + chunk}, 360ms);
+    }
+    EXPECT_TRUE(acks.due(at(3600s)));
+}
+
 TEST(ScratchTest, counts_what_it_throws_away)
 {
     Scratch scratch;

@@ -18,6 +18,16 @@ ByteVector first_datagram(VirtualSwarm const& swarm, ChannelId source)
     return writer.take();
 }
 
+/// Made-up addresses, each with the first datagram of a conversation.
+void flood(VirtualSwarm& swarm, VirtualNode& source, std::uint32_t addresses)
+{
+    for (std::uint32_t i = 0; i < addresses; ++i) {
+        swarm.inject(Endpoint::v4(0x0b000000 + i, 1234), source,
+                     first_datagram(swarm, ChannelId{i + 1}));
+    }
+    swarm.run_for(100ms);
+}
+
 TEST(Ppspp, S3_1_1_d_unknown_swarm_gets_no_answer)
 {
     VirtualSwarm swarm{11};
@@ -70,11 +80,7 @@ TEST(Swarm, invented_addresses_do_not_keep_viewers_out)
     VirtualSwarm swarm{16};
     VirtualNode& source = swarm.add_source({});
     swarm.run_for(1s);
-    for (std::uint32_t i = 0; i < 500; ++i) {
-        swarm.inject(Endpoint::v4(0x0b000000 + i, 1234), source,
-                     first_datagram(swarm, ChannelId{i + 1}));
-    }
-    swarm.run_for(100ms);
+    flood(swarm, source, 500);
     VirtualNode& viewer = swarm.add_viewer();
     swarm.introduce(viewer);
     swarm.run_for(5s);
@@ -85,11 +91,7 @@ TEST(Swarm, the_table_of_half_open_conversations_has_a_limit)
 {
     VirtualSwarm swarm{17};
     VirtualNode& source = swarm.add_source({});
-    for (std::uint32_t i = 0; i < 1500; ++i) {
-        swarm.inject(Endpoint::v4(0x0b000000 + i, 1234), source,
-                     first_datagram(swarm, ChannelId{i + 1}));
-    }
-    swarm.run_for(100ms);
+    flood(swarm, source, 1500);
     EXPECT_EQ(source.datagrams_sent, 1024u);
 }
 

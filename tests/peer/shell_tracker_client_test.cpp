@@ -1,5 +1,6 @@
 #include "peer/shell/tracker_client.hpp"
 #include "protocol/net/http_server.hpp"
+#include "tests/support/ppstp_peer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,6 +10,7 @@ namespace ppsp::peer {
 namespace {
 
 using namespace std::chrono_literals;
+using test::peer_at;
 
 std::string const swarm_id = "0d" + std::string(128, 'a');
 constexpr char const* peer_id = "00112233445566778899aabbccddeeff00112233";
@@ -98,15 +100,6 @@ private:
 
     std::unique_ptr<net::HttpServer> server_;
 };
-
-ppstp::PeerInfo peer_at(std::string id, char const* endpoint, std::uint32_t priority = 1)
-{
-    ppstp::PeerInfo info;
-    info.peer_id = std::move(id);
-    info.address.endpoint = *Endpoint::parse(endpoint);
-    info.address.priority = priority;
-    return info;
-}
 
 class TrackerClientTest : public testing::Test {
 protected:

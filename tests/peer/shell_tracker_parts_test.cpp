@@ -3,6 +3,8 @@
 #include "peer/shell/own_addresses.hpp"
 #include "peer/shell/tracker_answer.hpp"
 
+#include "tests/support/ppstp_peer.hpp"
+
 #include <gtest/gtest.h>
 
 /// What TrackerClient is made of.
@@ -10,15 +12,7 @@ namespace ppsp::peer {
 namespace {
 
 using namespace std::chrono_literals;
-
-ppstp::PeerInfo peer_at(std::string id, char const* endpoint, std::uint32_t priority = 1)
-{
-    ppstp::PeerInfo info;
-    info.peer_id = std::move(id);
-    info.address.endpoint = *Endpoint::parse(endpoint);
-    info.address.priority = priority;
-    return info;
-}
+using test::peer_at;
 
 TEST(TrackerAnswer, whose_certificates_are_good_says_no_tracker_that_can_be_imitated)
 {
