@@ -74,6 +74,7 @@ void LiveSwarm::on_closed(TimePoint, Channel& channel)
     figures_.wasted_bytes += channel.scratch.take_dropped_bytes();
     picker_->on_parent_gone(key_of(channel));
     slots_.release(key_of(channel));
+    first_copies_.forget(key_of(channel));
     fetch_wanted_ = true;
 }
 

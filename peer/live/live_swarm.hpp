@@ -5,6 +5,7 @@
 #include "peer/content/live_store.hpp"
 #include "peer/live/unit_signs.hpp"
 #include "peer/playout/playout.hpp"
+#include "peer/policy/first_copies.hpp"
 #include "peer/policy/picker.hpp"
 #include "peer/policy/upload_slots.hpp"
 #include "peer/storage/rescue.hpp"
@@ -116,7 +117,10 @@ private:
     [[nodiscard]] bool wants_later(Channel const& channel, UnitIndex unit) const;
     void on_cancel(Channel& channel, ChunkRange chunks);
     void request_chunk(TimePoint now, Channel& channel, ChunkId chunk);
+    void make_pull_ready(TimePoint now, Channel& channel, ChunkId chunk);
+    [[nodiscard]] bool replaces_first_copy(TimePoint now, Channel const& channel, ChunkId chunk);
     [[nodiscard]] bool helps_newcomer(TimePoint now, Channel& channel);
+    [[nodiscard]] double rank(TimePoint now, Channel const& channel) const;
     /// A unit on its way through us: who gets its chunks as they come.
     struct Spreading {
         UnitIndex unit = 0;
@@ -128,7 +132,8 @@ private:
     void add_child(TimePoint now, Spreading& spreading, Channel& channel);
     bool adopt(TimePoint now, Spreading& spreading, Channel& channel);
     void offer_chunk(TimePoint now, ChunkId chunk);
-    void place_first_copies(TimePoint now, UnitIndex unit);
+    void place_copies(TimePoint now, Spreading& spreading);
+    void note_first_copy(TimePoint now, UnitIndex unit);
     void announce(TimePoint now, UnitIndex unit);
     void release_unwanted(UnitIndex unit);
 
@@ -203,7 +208,9 @@ private:
     double newcomer_chunks_ = 0;       ///< that may go to newcomers like new units
     TimePoint newcomer_refilled_{};
     std::deque<Spreading> spreading_; ///< newest last
+    FirstCopies first_copies_;        ///< of a source
     TimePoint pulls_pause_until_{};
+    TimePoint first_copies_late_until_{};
     bool play_wanted_ = false;
 };
 

@@ -153,6 +153,9 @@ void LiveSwarm::send_data(TimePoint now)
             if (is_source() && next.ready != TimePoint{} && urgency != pull &&
                 now - next.ready > std::max<Duration>(push_late, unit_time() * push_late_units)) {
                 pulls_pause_until_ = now + pulls_pause;
+                if (urgency == first_copy) {
+                    first_copies_late_until_ = pulls_pause_until_;
+                }
             }
             send_chunk(now, *next.channel, next.chunk);
         }

@@ -74,7 +74,8 @@ bool LiveSwarm::can_push(TimePoint now, std::uint32_t substream) const
 void LiveSwarm::subscribe(TimePoint now, Channel& channel, UnitIndex unit)
 {
     auto const substream = static_cast<std::uint32_t>(unit % substreams);
-    if (can_push(now, substream) && slots_.admit(now, key_of(channel), substream, channel.rank())) {
+    if (can_push(now, substream) &&
+        slots_.admit(now, key_of(channel), substream, rank(now, channel))) {
         // What waits to be announced would sound like a refusal now.
         drop_substream(channel.control.haves, substream);
         drop_substream(channel.control.offers, substream);
@@ -186,11 +187,41 @@ void LiveSwarm::request_chunk(TimePoint now, Channel& channel, ChunkId chunk)
         channel.hashes.doubt(store_->grid().chunks(unit));
         send_again(now, channel, chunk);
     } else {
-        channel.requests.make_ready({chunk, now, 0, now}, helps_newcomer(now, channel)
-                                                              ? RequestQueue::Urgency::push
-                                                              : RequestQueue::Urgency::pull);
+        make_pull_ready(now, channel, chunk);
     }
     note_sending(channel);
+}
+
+/// What somebody asks for by itself waits for what is pushed, with two exceptions.
+void LiveSwarm::make_pull_ready(TimePoint now, Channel& channel, ChunkId chunk)
+{
+    using enum RequestQueue::Urgency;
+    if (replaces_first_copy(now, channel, chunk)) {
+        channel.requests.make_ready({chunk, TimePoint{}, 0, now}, push); // before second copies
+    } else {
+        channel.requests.make_ready({chunk, now, 0, now},
+                                    helps_newcomer(now, channel) ? push : pull);
+    }
+}
+
+/// The chunk was sent to the only child of its unit, and is asked for here all the same: it was
+/// not passed on. While first copies are late that proves nothing.
+bool LiveSwarm::replaces_first_copy(TimePoint now, Channel const& channel, ChunkId chunk)
+{
+    if (!is_source() || now < first_copies_late_until_) {
+        return false;
+    }
+    UnitIndex const unit = store_->grid().unit_of(chunk);
+    auto const child = first_copies_.child(unit);
+    Channel const* const first = child ? channel_of(*child) : nullptr;
+    bool const is_to_come = first != nullptr && first->is_open() && first->requests.wants(chunk);
+    return !is_to_come && first_copies_.replace(unit, store_->grid().bit(chunk), key_of(channel));
+}
+
+/// What a place is worth with the neighbour. To one that does not pass on what it gets: nothing.
+double LiveSwarm::rank(TimePoint now, Channel const& channel) const
+{
+    return first_copies_.distrusts(now, key_of(channel)) ? 0.0 : channel.rank();
 }
 
 /// The first units of somebody new go like new units, as long as that takes a tenth of the uplink:
@@ -237,9 +268,9 @@ LiveSwarm::Spreading& LiveSwarm::spreading_of(TimePoint now, UnitIndex unit)
             subscribers.push_back(channel.get());
         }
     }
-    std::sort(subscribers.begin(), subscribers.end(), [](Channel const* a, Channel const* b) {
-        return std::pair{b->rank(), to_number(a->own_id)} <
-               std::pair{a->rank(), to_number(b->own_id)};
+    std::sort(subscribers.begin(), subscribers.end(), [&](Channel const* a, Channel const* b) {
+        return std::pair{rank(now, *b), to_number(a->own_id)} <
+               std::pair{rank(now, *a), to_number(b->own_id)};
     });
     for (Channel* const channel : subscribers) {
         adopt(now, spreading, *channel);
@@ -259,7 +290,7 @@ bool LiveSwarm::adopt(TimePoint now, Spreading& spreading, Channel& channel)
     // Children stay while their parent looks for a new one: a branch that moves as a whole is whole
     // again at once.
     bool const serves = slots_.serves(now, key, substream) || can_push(now, substream);
-    if (!serves || !slots_.admit(now, key, substream, channel.rank())) {
+    if (!serves || !slots_.admit(now, key, substream, rank(now, channel))) {
         return false;
     }
     add_child(now, spreading, channel);
@@ -390,16 +421,17 @@ void LiveSwarm::on_unit_cut(TimePoint now, Bytes payload, bool random_access)
     if (random_access) {
         newest_random_access_ = unit;
     }
-    place_first_copies(now, unit);
+    place_copies(now, spreading_of(now, unit));
+    note_first_copy(now, unit);
     announce(now, unit);
 }
 
 /// A new unit must leave the source at once, whoever asked: copies that no subscriber gets go to
 /// those neighbours that pass most on, to the children of the substream and to those with the
 /// fewest places first among equals. RFC 7574 §3.7 allows DATA without a REQUEST in a live swarm.
-void LiveSwarm::place_first_copies(TimePoint now, UnitIndex unit)
+void LiveSwarm::place_copies(TimePoint now, Spreading& spreading)
 {
-    Spreading& spreading = spreading_of(now, unit);
+    UnitIndex const unit = spreading.unit;
     ChunkRange const whole = store_->grid().chunks(unit);
     auto const substream = static_cast<std::uint32_t>(unit % substreams);
     struct Taker {
@@ -416,8 +448,8 @@ void LiveSwarm::place_first_copies(TimePoint now, UnitIndex unit)
                             spreading.children.end();
         if (!served && channel->is_open() && !channel->choked_by_us && channel->responds(now) &&
             channel->peer_wants_stream && !channel->profile.is_source()) {
-            takers.push_back({channel->rank(), !slots_.holds(key, substream), slots_.places_of(key),
-                              rng_.next(), channel.get()});
+            takers.push_back({rank(now, *channel), !slots_.holds(key, substream),
+                              slots_.places_of(key), rng_.next(), channel.get()});
         }
     }
     std::sort(takers.begin(), takers.end(), [](Taker const& a, Taker const& b) {
@@ -432,6 +464,14 @@ void LiveSwarm::place_first_copies(TimePoint now, UnitIndex unit)
             static_cast<void>(taker.channel->requests.want(whole));
             add_child(now, spreading, *taker.channel);
         }
+    }
+}
+
+void LiveSwarm::note_first_copy(TimePoint now, UnitIndex unit)
+{
+    if (auto const failed = first_copies_.placed(now, unit, spreading_of(now, unit).children,
+                                                 store_->grid().chunks_per_unit())) {
+        slots_.release(*failed);
     }
 }
 

@@ -104,6 +104,19 @@ TEST_F(LiarsTest, who_announces_units_that_cannot_exist_moves_nobody_s_edge_and_
     EXPECT_EQ(bans(peer::BanReason::broken_word), victims_.size());
 }
 
+TEST_F(LiarsTest, who_takes_first_copies_and_passes_nothing_on_stops_no_substream)
+{
+    // It says that it has the units, so the source sends it little and nobody else much.
+    change = [&](Messages& messages) {
+        std::erase_if(messages, [](wire::Message const& message) {
+            return std::holds_alternative<wire::Data>(message);
+        });
+        messages.emplace_back(wire::Have{newest_units(0)});
+    };
+    swarm_.run_for(30s);
+    expect_all_play();
+}
+
 TEST_F(LiarsTest, who_sends_chunks_without_their_munro_is_banned)
 {
     change = [](Messages& messages) {
