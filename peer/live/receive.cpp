@@ -266,6 +266,7 @@ void LiveSwarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
             note_overtaken(now, unit);
         }
         channel.acks.add(now, chunk, delay);
+        picker_->on_duplicate(now, key_of(channel), unit, *this);
         refuse_more(channel, unit);
         return;
     }

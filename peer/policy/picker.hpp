@@ -76,6 +76,8 @@ public:
                              PickerView const& view) = 0;
     /// A verified chunk came.
     virtual void on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) = 0;
+    /// A chunk came that was here.
+    virtual void on_duplicate(TimePoint, PeerKey, UnitIndex, PickerView const&) {}
     /// A chunk came that cannot be verified yet: a datagram with hashes is late or lost.
     virtual void on_pending(TimePoint now, PeerKey from, UnitIndex unit) = 0;
     /// A chunk came that is not of the unit: whoever sent it need not be waited for.

@@ -56,7 +56,7 @@ void SubstreamPicker::on_no_place(TimePoint now, PeerKey parent, UnitIndex unit,
     bool const withheld = state != nullptr && state->open && !state->started;
     if (mine.confirmed && !(mine.notice && withheld)) {
         block(now, parent, number);
-        mine.notice = true;
+        mine.notice = now;
         mine.next_try = now;
     } else {
         refuse(now, parent, number);
@@ -77,7 +77,7 @@ void SubstreamPicker::adopt(PeerKey parent, UnitIndex unit, PickerView const& vi
         improve_gap_ = Duration::zero();
     }
     mine.parent = parent;
-    mine.notice = false;
+    mine.notice.reset();
     mine.asked_from = from;
     mine.asked_until = 0;
     mine.confirmed = true;
@@ -197,7 +197,7 @@ void SubstreamPicker::unsubscribe(Substream& substream)
     substream.asked_from = 0;
     substream.asked_until = 0;
     substream.confirmed = false;
-    substream.notice = false;
+    substream.notice.reset();
     substream.next_try = TimePoint{};
     next_check_ = TimePoint{};
 }

@@ -115,6 +115,9 @@ void SubstreamPicker::on_chunk(TimePoint now, PeerKey from, UnitIndex unit, Pick
         parent.refusals[substream_of(unit)] = 0;
         Substream& mine = substreams_[substream_of(unit)];
         mine.pushed_at = now;
+        if (mine.notice && now - *mine.notice > config_.notice_max) {
+            mine.notice.reset();
+        }
         if (mine.parent == from && !mine.confirmed) {
             mine.confirmed = true;
             next_check_ = now; // the subscription gets longer
@@ -124,6 +127,17 @@ void SubstreamPicker::on_chunk(TimePoint now, PeerKey from, UnitIndex unit, Pick
     state->progress = now;
     state->check = now + config_.stall;
     next_check_ = std::min(next_check_, state->check);
+}
+
+/// A successor of a parent that gave notice need not be earlier: it has a place.
+void SubstreamPicker::on_duplicate(TimePoint now, PeerKey from, UnitIndex unit,
+                                   PickerView const& view)
+{
+    Substream& mine = substreams_[substream_of(unit)];
+    if (mine.notice && mine.rival == from && unit >= mine.rival_from) {
+        adopt(from, unit, view);
+        mine.pushed_at = now;
+    }
 }
 
 /// Its first datagrams were lost: asked again, the parent sends them at once. Anybody can send such

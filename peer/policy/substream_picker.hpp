@@ -59,6 +59,9 @@ struct SubstreamPickerConfig {
     Duration trial_max = std::chrono::milliseconds{1000};
     /// A refusal that recent counts more than an offer.
     Duration refusal_fresh = std::chrono::milliseconds{500};
+    /// Who gave notice and pushes that much later has a place for us again: parents go on for 1.3
+    /// s.
+    Duration notice_max = std::chrono::seconds{2};
     /// What the lack of such an offer counts against a parent.
     Duration no_offer_handicap = std::chrono::milliseconds{1000};
     /// How long a parent that refused or failed a substream is not asked for it again; doubles with
@@ -108,6 +111,7 @@ public:
     void on_repeated(TimePoint now, PeerKey parent, UnitIndex unit,
                      PickerView const& view) override;
     void on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) override;
+    void on_duplicate(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view) override;
     void on_pending(TimePoint now, PeerKey from, UnitIndex unit) override;
     void on_wrong(TimePoint now, PeerKey from, UnitIndex unit) override;
     void on_complete(TimePoint now, UnitIndex unit, PickerView const& view) override;
@@ -164,7 +168,8 @@ private:
         UnitIndex rival_from = 0;
         UnitIndex again_from = 0; ///< units from here on are asked for once more at `again_at`
         TimePoint again_at = TimePoint::max();
-        bool notice = false;    ///< the parent goes on for a little while only
+        /// When the parent said that it goes on for a little while only.
+        std::optional<TimePoint> notice;
         bool confirmed = false; ///< the parent has pushed something
         TimePoint next_try{};
         TimePoint pushed_at{}; ///< when a unit was last begun by its parent
