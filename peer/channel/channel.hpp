@@ -122,8 +122,13 @@ struct Channel {
     bool peer_wants_stream = false; ///< it has asked for something
     RangeSet pushing;               ///< units whose chunks it gets as they come
     Flow flow;
-    std::uint32_t helped_chunks = 0; ///< that went like new units because it is new
-    bool offers_places = false;      ///< the datagram in hand said UNCHOKE
+    /// Units that go to the neighbour like new ones because it has just come.
+    struct Help {
+        std::uint32_t units = 0;
+        std::optional<UnitIndex> unit; ///< the newest
+        std::uint32_t chunks_left = 0; ///< of it
+    } help;
+    bool offers_places = false; ///< the datagram in hand said UNCHOKE
     /// The train that was acknowledged last: the next one is measured against it.
     struct Train {
         TimePoint sent;

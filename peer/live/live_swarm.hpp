@@ -92,6 +92,7 @@ private:
     [[nodiscard]] TimePoint expected(UnitIndex unit) const override;
     [[nodiscard]] std::optional<TimePoint> first_sign(UnitIndex unit) const override;
     [[nodiscard]] std::uint32_t places() const override { return slots_.budget(); }
+    [[nodiscard]] bool playing() const override { return playout_.playing(); }
     [[nodiscard]] std::optional<TimePoint> due(UnitIndex unit) const override;
 
     // storage.cpp
@@ -119,7 +120,8 @@ private:
     void request_chunk(TimePoint now, Channel& channel, ChunkId chunk);
     void make_pull_ready(TimePoint now, Channel& channel, ChunkId chunk);
     [[nodiscard]] bool replaces_first_copy(TimePoint now, Channel const& channel, ChunkId chunk);
-    [[nodiscard]] bool helps_newcomer(TimePoint now, Channel& channel);
+    [[nodiscard]] bool helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit);
+    void tell_no_room(TimePoint now, Channel& channel, UnitIndex unit);
     [[nodiscard]] double rank(TimePoint now, Channel const& channel) const;
     /// A unit on its way through us: who gets its chunks as they come.
     struct Spreading {
@@ -205,7 +207,7 @@ private:
     /// Held chunks that one datagram can ask for: half a minute at 1 Mbit/s. Bounds its cost.
     static constexpr std::uint32_t requested_chunks_per_datagram_max = 4096;
     std::uint32_t request_budget_ = 0; ///< chunks that the datagram in hand may still ask for
-    double newcomer_chunks_ = 0;       ///< that may go to newcomers like new units
+    double newcomer_units_ = 0;        ///< that may go to newcomers like new ones
     TimePoint newcomer_refilled_{};
     std::deque<Spreading> spreading_; ///< newest last
     FirstCopies first_copies_;        ///< of a source

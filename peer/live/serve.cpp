@@ -21,12 +21,17 @@ constexpr UnitIndex have_sample = 19;
 constexpr Duration again_margin = 5ms;
 /// Who came in within this time hears of every unit: it has to find its way in.
 constexpr Duration newcomer_time = 3s;
-/// Share of the places' rate that its first chunks may take from the others, and how many those
-/// are.
-constexpr double newcomer_share = 0.1;
-constexpr std::uint32_t newcomer_chunks_max = 24;
+/// Share of the places' rate that its first units may take from the others, how many those are,
+/// and how many may be saved for the next ones.
+constexpr double newcomer_share = 0.15;
+constexpr std::uint32_t newcomer_units_max = 3;
 /// A refusal names a held unit of the substream, no further back than this.
 constexpr UnitIndex refusal_reach = 10 * substreams;
+
+bool is_newcomer(TimePoint now, Channel const& channel)
+{
+    return now - channel.opened_at <= newcomer_time;
+}
 
 } // namespace
 
@@ -198,9 +203,13 @@ void LiveSwarm::make_pull_ready(TimePoint now, Channel& channel, ChunkId chunk)
     using enum RequestQueue::Urgency;
     if (replaces_first_copy(now, channel, chunk)) {
         channel.requests.make_ready({chunk, TimePoint{}, 0, now}, push); // before second copies
-    } else {
-        channel.requests.make_ready({chunk, now, 0, now},
-                                    helps_newcomer(now, channel) ? push : pull);
+        return;
+    }
+    UnitIndex const unit = store_->grid().unit_of(chunk);
+    bool const helps = helps_newcomer(now, channel, unit);
+    channel.requests.make_ready({chunk, now, 0, now}, helps ? push : pull);
+    if (!helps) {
+        tell_no_room(now, channel, unit);
     }
 }
 
@@ -224,27 +233,49 @@ double LiveSwarm::rank(TimePoint now, Channel const& channel) const
     return first_copies_.distrusts(now, key_of(channel)) ? 0.0 : channel.rank();
 }
 
-/// The first units of somebody new go like new units, as long as that takes a tenth of the uplink:
-/// a picture at once is worth a little delay of the others.
-bool LiveSwarm::helps_newcomer(TimePoint now, Channel& channel)
+/// The first units of somebody new go like new units, as long as that takes little of the uplink: a
+/// picture at once is worth a little delay of the others. Whole units, because nothing can be
+/// shown of a part.
+bool LiveSwarm::helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit)
 {
-    if (now - channel.opened_at > newcomer_time || channel.helped_chunks >= newcomer_chunks_max) {
+    Channel::Help& help = channel.help;
+    if (help.unit == unit && help.chunks_left > 0) {
+        help.chunks_left -= 1;
+        return true;
+    }
+    if (!is_newcomer(now, channel) || help.units >= newcomer_units_max) {
         return false;
     }
-    Duration const unit = clock_.unit_duration().value_or(config_.unit_duration);
-    double const chunks_per_second = newcomer_share * slots_.budget() / substreams *
-                                     store_->grid().chunks_per_unit() * 1e6 /
-                                     static_cast<double>(unit.count());
+    Duration const duration = clock_.unit_duration().value_or(config_.unit_duration);
+    double const units_per_second =
+        newcomer_share * slots_.budget() / substreams * 1e6 / static_cast<double>(duration.count());
     double const seconds = static_cast<double>((now - newcomer_refilled_).count()) / 1e6;
-    newcomer_chunks_ =
-        std::min(newcomer_chunks_ + seconds * chunks_per_second, double{newcomer_chunks_max});
+    newcomer_units_ =
+        std::min(newcomer_units_ + seconds * units_per_second, double{newcomer_units_max});
     newcomer_refilled_ = now;
-    if (newcomer_chunks_ < 1) {
+    if (newcomer_units_ < 1) {
         return false;
     }
-    newcomer_chunks_ -= 1;
-    channel.helped_chunks += 1;
+    newcomer_units_ -= 1;
+    help = {help.units + 1, unit, store_->grid().chunks_per_unit() - 1};
     return true;
+}
+
+/// A newcomer hears at once that its pull has to wait, by another HAVE: it can ask somebody else
+/// before its patience ends.
+void LiveSwarm::tell_no_room(TimePoint now, Channel& channel, UnitIndex unit)
+{
+    bool const has_room = slots_.free(now) > 0 && !data_waits_;
+    if (is_source() || !is_newcomer(now, channel) || has_room) {
+        return;
+    }
+    ChunkRange const whole = store_->grid().chunks(unit);
+    auto& haves = channel.control.haves;
+    if (haves.empty() || haves.back().first != whole.first) {
+        haves.push_back(whole);
+    }
+    channel.haves_due = now;
+    touch(channel);
 }
 
 /// The record of a unit that is on its way through us; made when its first chunk comes, with those

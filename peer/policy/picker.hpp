@@ -41,6 +41,8 @@ public:
     [[nodiscard]] virtual std::optional<TimePoint> first_sign(UnitIndex unit) const = 0;
     /// Substreams that we can pass on, over all children.
     [[nodiscard]] virtual std::uint32_t places() const = 0;
+    /// Whether there is a picture already.
+    [[nodiscard]] virtual bool playing() const = 0;
     /// When the playout needs the unit; nullopt while unknown.
     [[nodiscard]] virtual std::optional<TimePoint> due(UnitIndex unit) const = 0;
 };
@@ -71,7 +73,8 @@ public:
     /// the unit's substream.
     virtual void on_announced(TimePoint now, PeerKey parent, UnitIndex unit, bool offered,
                               PickerView const& view) = 0;
-    /// `parent` announced it once more: the answer of one who has no place in its substream.
+    /// `parent` announced it once more: the answer of one who has no place in its substream, or no
+    /// room for a newcomer's pull.
     virtual void on_repeated(TimePoint now, PeerKey parent, UnitIndex unit,
                              PickerView const& view) = 0;
     /// A verified chunk came.

@@ -48,6 +48,7 @@ void SubstreamPicker::on_announced(TimePoint now, PeerKey parent, UnitIndex unit
         parents_[parent].announced[substream_of(unit)] = now;
     }
     on_no_place(now, parent, unit, view);
+    on_no_room(now, parent, unit, view);
     UnitState* const state = state_of(unit);
     if (state == nullptr || !state->open) {
         return;
@@ -72,6 +73,7 @@ void SubstreamPicker::on_repeated(TimePoint now, PeerKey parent, UnitIndex unit,
                                   PickerView const& view)
 {
     on_no_place(now, parent, unit, view);
+    on_no_room(now, parent, unit, view);
 }
 
 void SubstreamPicker::on_chunk(TimePoint now, PeerKey from, UnitIndex unit, PickerView const& view)

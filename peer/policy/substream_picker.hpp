@@ -189,6 +189,7 @@ private:
     void block(TimePoint now, PeerKey parent, std::uint32_t substream);
     void refuse(TimePoint now, PeerKey parent, std::uint32_t substream);
     void on_no_place(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view);
+    void on_no_room(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view);
     void challenge(TimePoint now, PickerView const& view, Plan& plan, std::uint32_t substream,
                    PeerKey rival);
     void withdraw_from(PeerKey parent, UnitIndex unit, std::uint32_t substream);

@@ -120,6 +120,21 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
     }
 }
 
+/// Whoever waits for a picture does not wait for one who answers its pull with another HAVE.
+void SubstreamPicker::on_no_room(TimePoint now, PeerKey parent, UnitIndex unit,
+                                 PickerView const& view)
+{
+    UnitState* const state = state_of(unit);
+    bool const refused = state != nullptr && state->open && state->pull && !state->started &&
+                         state->parent == parent &&
+                         now - state->progress >= round_trip(view, parent) * 3 / 4;
+    if (refused && !view.playing()) {
+        parents_[parent].vain_at = now;
+        state->check = now;
+        next_check_ = now;
+    }
+}
+
 /// Chunks that were pulled from the parent and did not arrive, those of the running plan included.
 std::uint32_t SubstreamPicker::outstanding(ParentView const& parent) const
 {

@@ -49,6 +49,65 @@ TEST_F(SubstreamPickerTest, of_parent_and_holder_only_the_first_goes_on)
     EXPECT_EQ(picker_.fed_by(left_), substreams) << "nothing else follows from it";
 }
 
+/// Both neighbours hold a unit that is overdue, and one of them was asked for it.
+class SubstreamPickerNoRoomTest : public SubstreamPickerTest {
+protected:
+    void pull_from_somebody()
+    {
+        view_.playing_ = false;
+        view_.parents_[0].rtt = 100ms;
+        join(right_);
+        view_.parents_[1].rtt = 100ms;
+        for (PeerKey const peer : {left_, right_}) {
+            announce(start, peer, unit_0);
+        }
+        asked_ = asked_of(plan(start), unit_0).value();
+        other_ = asked_ == left_ ? right_ : left_;
+    }
+    PeerKey asked_{};
+    PeerKey other_{};
+};
+
+TEST_F(SubstreamPickerNoRoomTest, who_waits_for_a_picture_asks_the_next_one_at_once)
+{
+    pull_from_somebody();
+    picker_.on_repeated(at(start + 100ms), asked_, unit_0, view_);
+    EXPECT_LE(picker_.deadline(), at(start + 100ms));
+    Plan const next = plan(start + 100ms);
+    EXPECT_EQ(asked_of(next, unit_0), other_);
+    EXPECT_TRUE(withdraws(next, asked_, unit_0));
+}
+
+TEST_F(SubstreamPickerNoRoomTest, an_announcement_that_crossed_the_pull_says_nothing)
+{
+    pull_from_somebody();
+    picker_.on_repeated(at(start + 74ms), asked_, unit_0, view_);
+    EXPECT_EQ(asked_of(plan(start + 74ms), unit_0), std::nullopt);
+}
+
+TEST_F(SubstreamPickerNoRoomTest, what_somebody_else_says_changes_nothing)
+{
+    pull_from_somebody();
+    picker_.on_repeated(at(start + 100ms), other_, unit_0, view_);
+    EXPECT_EQ(asked_of(plan(start + 100ms), unit_0), std::nullopt);
+}
+
+TEST_F(SubstreamPickerNoRoomTest, what_comes_already_is_not_asked_of_another_one)
+{
+    pull_from_somebody();
+    push_half(start + 90ms, asked_, unit_0);
+    picker_.on_repeated(at(start + 100ms), asked_, unit_0, view_);
+    EXPECT_NE(asked_of(plan(start + 100ms), unit_0), other_);
+}
+
+TEST_F(SubstreamPickerNoRoomTest, who_has_a_picture_is_patient)
+{
+    pull_from_somebody();
+    view_.playing_ = true;
+    picker_.on_repeated(at(start + 100ms), asked_, unit_0, view_);
+    EXPECT_EQ(asked_of(plan(start + 100ms), unit_0), std::nullopt);
+}
+
 TEST_F(SubstreamPickerTest, however_late_a_parent_is_there_is_an_end_to_waiting)
 {
     subscribe_to_left();

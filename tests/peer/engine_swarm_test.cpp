@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 /// Whole engines talking to each other over virtual links.
 namespace ppsp::test {
@@ -292,6 +293,52 @@ TEST(Swarm, a_newcomer_hears_of_every_unit_at_first)
     swarm.run_for(6s);
     EXPECT_GT(at_first, 25u);
     EXPECT_LT(said.haves - at_first, at_first / 2);
+}
+
+/// Units whose HAVE came more than once, while this was asked of `from`.
+struct Refusals {
+    void read(Bytes bytes, std::uint32_t chunks_per_unit)
+    {
+        wire::DatagramReader reader(bytes, {});
+        for (auto message = reader.next(); message && *message; message = reader.next()) {
+            if (auto const* have = std::get_if<wire::Have>(&**message)) {
+                auto const unit = to_number(have->chunks.last) / chunks_per_unit;
+                again += named.insert(unit).second ? 0 : 1;
+            }
+        }
+    }
+    std::set<std::uint64_t> named;
+    std::uint32_t again = 0;
+};
+
+/// How often one without a picture is told that there is no room for its pulls.
+std::uint32_t refusals_to_a_newcomer(std::uint32_t places)
+{
+    VirtualSwarm swarm{23};
+    peer::NodeConfig config;
+    config.places = places;
+    swarm.add_source({});
+    swarm.run_for(1s);
+    VirtualNode& server = swarm.add_viewer(800ms, 20'000'000, config);
+    swarm.introduce(server);
+    swarm.run_for(5s);
+    VirtualNode& newcomer = swarm.add_viewer();
+    Refusals said;
+    swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector& bytes) {
+        if (from == server.endpoint && to == newcomer.endpoint) {
+            said.read(bytes, 16);
+        }
+        return true;
+    };
+    swarm.introduce(newcomer);
+    swarm.run_for(600ms);
+    return said.again;
+}
+
+TEST(Swarm, a_newcomer_hears_at_once_that_there_is_no_room_for_its_pulls)
+{
+    EXPECT_GT(refusals_to_a_newcomer(0), 0u);
+    EXPECT_EQ(refusals_to_a_newcomer(64), 0u);
 }
 
 TEST(Swarm, a_viewer_that_never_uploads_is_served)

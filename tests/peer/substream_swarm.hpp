@@ -48,6 +48,7 @@ public:
         return unit <= edge_ ? std::optional{at(when(unit))} : std::nullopt;
     }
     std::uint32_t places() const override { return places_; }
+    bool playing() const override { return playing_; }
     std::optional<TimePoint> due(UnitIndex) const override { return due_; }
 
     std::vector<ParentView> parents_;
@@ -57,6 +58,7 @@ public:
     UnitIndex first_ = unit_0;
     std::uint32_t places_ = 0;
     std::optional<TimePoint> due_;
+    bool playing_ = true;
 };
 
 inline std::vector<Ask> asks_for(Plan const& plan, UnitIndex unit)
