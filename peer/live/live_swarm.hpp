@@ -19,8 +19,8 @@ namespace ppsp::peer {
 
 /// One live swarm of a node: its content, and the way of a unit between neighbours.
 /// Written in files by subject: receive (what comes in), fetch (what is asked), storage (what
-/// caches and CDN are asked), serve (to whom units go), send (in which order), rewire (who gives
-/// way), report (figures).
+/// caches and CDN are asked), serve (to whom units go), source (how they begin), send (in which
+/// order), rewire (who gives way), report (figures).
 class LiveSwarm final : public Swarm, private PickerView {
 public:
     LiveSwarm(TimePoint now, JoinSwarm const& join, SwarmServices const& services, Rng rng);
@@ -119,7 +119,6 @@ private:
     void on_cancel(Channel& channel, ChunkRange chunks);
     void request_chunk(TimePoint now, Channel& channel, ChunkId chunk);
     void make_pull_ready(TimePoint now, Channel& channel, ChunkId chunk);
-    [[nodiscard]] bool replaces_first_copy(TimePoint now, Channel const& channel, ChunkId chunk);
     [[nodiscard]] bool helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit);
     void tell_no_room(TimePoint now, Channel& channel, UnitIndex unit);
     [[nodiscard]] double rank(TimePoint now, Channel const& channel) const;
@@ -134,10 +133,13 @@ private:
     void add_child(TimePoint now, Spreading& spreading, Channel& channel);
     bool adopt(TimePoint now, Spreading& spreading, Channel& channel);
     void offer_chunk(TimePoint now, ChunkId chunk);
-    void place_copies(TimePoint now, Spreading& spreading);
-    void note_first_copy(TimePoint now, UnitIndex unit);
     void announce(TimePoint now, UnitIndex unit);
     void release_unwanted(UnitIndex unit);
+
+    // source.cpp
+    void place_copies(TimePoint now, Spreading& spreading);
+    void note_first_copy(TimePoint now, UnitIndex unit);
+    [[nodiscard]] bool replaces_first_copy(TimePoint now, Channel const& channel, ChunkId chunk);
 
     // send.cpp
     void update_budget(TimePoint now);

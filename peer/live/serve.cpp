@@ -1,9 +1,6 @@
 #include "peer/live/live_swarm.hpp"
 
-#include "protocol/base/assert.hpp"
-
 #include <algorithm>
-#include <tuple>
 
 /// Who gets which unit from us.
 namespace ppsp::peer {
@@ -25,6 +22,8 @@ constexpr Duration newcomer_time = 3s;
 /// and how many may be saved for the next ones.
 constexpr double newcomer_share = 0.15;
 constexpr std::uint32_t newcomer_units_max = 3;
+/// Units that are refused in one go: a joiner asks one neighbour for a few.
+constexpr std::size_t refusals_max = 16;
 /// A refusal names a held unit of the substream, no further back than this.
 constexpr UnitIndex refusal_reach = 10 * substreams;
 
@@ -213,20 +212,6 @@ void LiveSwarm::make_pull_ready(TimePoint now, Channel& channel, ChunkId chunk)
     }
 }
 
-/// The chunk was sent to the only child of its unit, and is asked for here all the same: it was
-/// not passed on. While first copies are late that proves nothing.
-bool LiveSwarm::replaces_first_copy(TimePoint now, Channel const& channel, ChunkId chunk)
-{
-    if (!is_source() || now < first_copies_late_until_) {
-        return false;
-    }
-    UnitIndex const unit = store_->grid().unit_of(chunk);
-    auto const child = first_copies_.child(unit);
-    Channel const* const first = child ? channel_of(*child) : nullptr;
-    bool const is_to_come = first != nullptr && first->is_open() && first->requests.wants(chunk);
-    return !is_to_come && first_copies_.replace(unit, store_->grid().bit(chunk), key_of(channel));
-}
-
 /// What a place is worth with the neighbour. To one that does not pass on what it gets: nothing.
 double LiveSwarm::rank(TimePoint now, Channel const& channel) const
 {
@@ -271,7 +256,8 @@ void LiveSwarm::tell_no_room(TimePoint now, Channel& channel, UnitIndex unit)
     }
     ChunkRange const whole = store_->grid().chunks(unit);
     auto& haves = channel.control.haves;
-    if (haves.empty() || haves.back().first != whole.first) {
+    bool const is_said = !haves.empty() && haves.back().first == whole.first;
+    if (!is_said && haves.size() < refusals_max) {
         haves.push_back(whole);
     }
     channel.haves_due = now;
@@ -429,80 +415,6 @@ void LiveSwarm::release_unwanted(UnitIndex unit)
         if (channel == nullptr || !wants_later(*channel, unit + substreams)) {
             slots_.release(child, static_cast<std::uint32_t>(unit % substreams));
         }
-    }
-}
-
-void LiveSwarm::on_unit_cut(TimePoint now, Bytes payload, bool random_access)
-{
-    PPSP_ASSERT(is_source() && signer_ != nullptr && store_);
-    UnitGrid const& grid = store_->grid();
-    UnitIndex const unit = next_own_unit_++;
-    ChunkRange const chunks = grid.chunks(unit);
-    auto tree = integrity::UnitTree::build(services_.ports.hasher, chunks.first,
-                                           grid.chunks_per_unit(), config_.chunk_size, payload);
-    NtpTime const signed_at = to_ntp(utc(now));
-    ByteVector const signature = signer_->sign(
-        integrity::munro_signature_input(format().addressing, chunks, signed_at, tree.munro()));
-    StoredUnit* const stored = store_->open(unit, std::move(tree), signed_at, signature);
-    PPSP_ASSERT(stored != nullptr);
-    store_->put_all(*stored, payload);
-    clock_.on_munro(now, unit, utc(now));
-    signs_.note(now, unit);
-    figures_.media_bytes += payload.size();
-    if (random_access) {
-        newest_random_access_ = unit;
-    }
-    place_copies(now, spreading_of(now, unit));
-    note_first_copy(now, unit);
-    announce(now, unit);
-}
-
-/// A new unit must leave the source at once, whoever asked: copies that no subscriber gets go to
-/// those neighbours that pass most on, to the children of the substream and to those with the
-/// fewest places first among equals. RFC 7574 §3.7 allows DATA without a REQUEST in a live swarm.
-void LiveSwarm::place_copies(TimePoint now, Spreading& spreading)
-{
-    UnitIndex const unit = spreading.unit;
-    ChunkRange const whole = store_->grid().chunks(unit);
-    auto const substream = static_cast<std::uint32_t>(unit % substreams);
-    struct Taker {
-        double rank;
-        bool stranger; ///< has no place in this substream
-        std::uint32_t places;
-        std::uint64_t lot; ///< decides among equals
-        Channel* channel;
-    };
-    std::vector<Taker> takers;
-    for (auto const& channel : channels_) {
-        PeerKey const key = key_of(*channel);
-        bool const served = std::find(spreading.children.begin(), spreading.children.end(), key) !=
-                            spreading.children.end();
-        if (!served && channel->is_open() && !channel->choked_by_us && channel->responds(now) &&
-            channel->peer_wants_stream && !channel->profile.is_source()) {
-            takers.push_back({rank(now, *channel), !slots_.holds(key, substream),
-                              slots_.places_of(key), rng_.next(), channel.get()});
-        }
-    }
-    std::sort(takers.begin(), takers.end(), [](Taker const& a, Taker const& b) {
-        return std::tuple{b.rank, a.stranger, a.places, a.lot} <
-               std::tuple{a.rank, b.stranger, b.places, b.lot};
-    });
-    for (Taker const& taker : takers) {
-        if (spreading.children.size() >= slots_.limit(substream)) {
-            return;
-        }
-        if (slots_.admit(now, key_of(*taker.channel), substream, taker.rank)) {
-            static_cast<void>(taker.channel->requests.want(whole));
-            add_child(now, spreading, *taker.channel);
-        }
-    }
-}
-
-void LiveSwarm::note_first_copy(TimePoint now, UnitIndex unit)
-{
-    if (auto const failed = first_copies_.placed(now, unit, spreading_of(now, unit).children,
-                                                 store_->grid().chunks_per_unit())) {
-        slots_.release(*failed);
     }
 }
 

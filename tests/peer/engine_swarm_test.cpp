@@ -3,9 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-#include <set>
-
 /// Whole engines talking to each other over virtual links.
 namespace ppsp::test {
 namespace {
@@ -225,120 +222,6 @@ TEST(Swarm, delays_that_are_lies_hurt_nobody_else)
     EXPECT_GT(liar.output.size(), 0u);
     EXPECT_TRUE(swarm.output_is_exact(honest));
     EXPECT_GT(swarm.figures(honest).continuity(), 0.99);
-}
-
-/// What one node says about units to another.
-struct Announcements {
-    std::uint32_t haves = 0;
-    std::uint32_t offers = 0; ///< HAVEs behind an UNCHOKE
-
-    void read(Bytes datagram)
-    {
-        wire::DatagramReader reader(datagram, wire::SwarmFormat{});
-        if (to_number(reader.destination().value_or(ChannelId{})) == 0) {
-            return;
-        }
-        bool offered = false;
-        for (auto message = reader.next(); message && *message; message = reader.next()) {
-            offered = offered || std::holds_alternative<wire::Unchoke>(**message);
-            if (std::holds_alternative<wire::Have>(**message)) {
-                (offered ? offers : haves) += 1;
-            }
-        }
-    }
-};
-
-TEST(Swarm, only_who_has_places_free_offers_them)
-{
-    VirtualSwarm swarm{20};
-    std::map<Endpoint, Announcements> said;
-    swarm.meddle = [&](Endpoint from, Endpoint, ByteVector& bytes) {
-        said[from].read(bytes);
-        return true;
-    };
-    swarm.add_source({});
-    swarm.run_for(1s);
-    VirtualNode& able = swarm.add_viewer();
-    VirtualNode& poor = swarm.add_viewer(800ms, 200'000); // less than a substream takes
-    swarm.introduce(able);
-    swarm.introduce(poor);
-    swarm.run_for(10s);
-    EXPECT_GT(said[able.endpoint].offers, 50u);
-    EXPECT_GT(said[poor.endpoint].haves, 50u);
-    EXPECT_EQ(said[poor.endpoint].offers, 0u);
-}
-
-TEST(Swarm, a_newcomer_hears_of_every_unit_at_first)
-{
-    VirtualSwarm swarm{21};
-    peer::NodeConfig config;
-    config.neighbours_target = 1; // what is said to a handful does not count here
-    swarm.add_source({});
-    swarm.run_for(1s);
-    VirtualNode& full = swarm.add_viewer(800ms, 200'000, config);
-    swarm.introduce(full);
-    swarm.introduce(swarm.add_viewer());
-    swarm.run_for(5s);
-    VirtualNode& newcomer = swarm.add_viewer();
-    Announcements said;
-    swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector& bytes) {
-        if (from == full.endpoint && to == newcomer.endpoint) {
-            said.read(bytes);
-        }
-        return true;
-    };
-    swarm.introduce(newcomer);
-    swarm.run_for(3s);
-    std::uint32_t const at_first = said.haves;
-    swarm.run_for(6s);
-    EXPECT_GT(at_first, 25u);
-    EXPECT_LT(said.haves - at_first, at_first / 2);
-}
-
-/// Units whose HAVE came more than once, while this was asked of `from`.
-struct Refusals {
-    void read(Bytes bytes, std::uint32_t chunks_per_unit)
-    {
-        wire::DatagramReader reader(bytes, {});
-        for (auto message = reader.next(); message && *message; message = reader.next()) {
-            if (auto const* have = std::get_if<wire::Have>(&**message)) {
-                auto const unit = to_number(have->chunks.last) / chunks_per_unit;
-                again += named.insert(unit).second ? 0 : 1;
-            }
-        }
-    }
-    std::set<std::uint64_t> named;
-    std::uint32_t again = 0;
-};
-
-/// How often one without a picture is told that there is no room for its pulls.
-std::uint32_t refusals_to_a_newcomer(std::uint32_t places)
-{
-    VirtualSwarm swarm{23};
-    peer::NodeConfig config;
-    config.places = places;
-    swarm.add_source({});
-    swarm.run_for(1s);
-    VirtualNode& server = swarm.add_viewer(800ms, 20'000'000, config);
-    swarm.introduce(server);
-    swarm.run_for(5s);
-    VirtualNode& newcomer = swarm.add_viewer();
-    Refusals said;
-    swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector& bytes) {
-        if (from == server.endpoint && to == newcomer.endpoint) {
-            said.read(bytes, 16);
-        }
-        return true;
-    };
-    swarm.introduce(newcomer);
-    swarm.run_for(600ms);
-    return said.again;
-}
-
-TEST(Swarm, a_newcomer_hears_at_once_that_there_is_no_room_for_its_pulls)
-{
-    EXPECT_GT(refusals_to_a_newcomer(0), 0u);
-    EXPECT_EQ(refusals_to_a_newcomer(64), 0u);
 }
 
 TEST(Swarm, a_viewer_that_never_uploads_is_served)
