@@ -60,6 +60,7 @@ private:
                              wire::SignedIntegrity const& signed_munro);
     void accept_munro(TimePoint now, Channel& channel, wire::SignedIntegrity const& signed_munro,
                       integrity::Hash const& munro);
+    [[nodiscard]] bool is_held(wire::Data const& data) const;
     void refuse_more(Channel& channel, UnitIndex unit);
     void verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk chunk);
     void accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk const& chunk);

@@ -266,7 +266,9 @@ void LiveSwarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
             note_overtaken(now, unit);
         }
         channel.acks.add(now, chunk, delay);
-        picker_->on_duplicate(now, key_of(channel), unit, *this);
+        if (is_held(data)) {
+            picker_->on_duplicate(now, key_of(channel), unit, *this);
+        }
         refuse_more(channel, unit);
         return;
     }
@@ -279,6 +281,21 @@ void LiveSwarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
         picker_->on_pending(now, key_of(channel), unit);
         channel.trust.unproven(unit);
     }
+}
+
+/// Whether the chunk has the bytes that were verified when it came first.
+bool LiveSwarm::is_held(wire::Data const& data) const
+{
+    UnitGrid const& grid = store_->grid();
+    UnitIndex const unit = grid.unit_of(data.chunks.first);
+    StoredUnit const* const stored = store_->find(unit);
+    if (stored == nullptr || !store_->has(data.chunks.first)) {
+        return false;
+    }
+    auto const at = (to_number(data.chunks.first) - to_number(grid.first_chunk(unit))) *
+                    std::uint64_t{config_.chunk_size};
+    Bytes const held = Bytes{stored->payload}.subspan(at, config_.chunk_size);
+    return std::equal(held.begin(), held.end(), data.payload.begin(), data.payload.end());
 }
 
 /// Chunks of a unit that is whole keep coming from somebody who was not asked: once told, it stops.

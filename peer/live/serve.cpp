@@ -78,8 +78,9 @@ bool LiveSwarm::can_push(TimePoint now, std::uint32_t substream) const
 void LiveSwarm::subscribe(TimePoint now, Channel& channel, UnitIndex unit)
 {
     auto const substream = static_cast<std::uint32_t>(unit % substreams);
-    if (can_push(now, substream) &&
-        slots_.admit(now, key_of(channel), substream, rank(now, channel))) {
+    bool const may_have =
+        can_push(now, substream) && !first_copies_.distrusts(now, key_of(channel));
+    if (may_have && slots_.admit(now, key_of(channel), substream, rank(now, channel))) {
         // What waits to be announced would sound like a refusal now.
         drop_substream(channel.control.haves, substream);
         drop_substream(channel.control.offers, substream);
@@ -251,7 +252,10 @@ bool LiveSwarm::helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit)
 void LiveSwarm::tell_no_room(TimePoint now, Channel& channel, UnitIndex unit)
 {
     bool const has_room = slots_.free(now) > 0 && !data_waits_;
-    if (is_source() || !is_newcomer(now, channel) || has_room) {
+    // A child hears nothing of the substream in which it has a place: it would be a notice.
+    bool const may_hear = is_newcomer(now, channel) && store_->complete(unit) &&
+                          !slots_.serves(now, key_of(channel), unit % substreams);
+    if (is_source() || has_room || !may_hear) {
         return;
     }
     ChunkRange const whole = store_->grid().chunks(unit);
@@ -307,7 +311,8 @@ bool LiveSwarm::adopt(TimePoint now, Spreading& spreading, Channel& channel)
     // Children stay while their parent looks for a new one: a branch that moves as a whole is whole
     // again at once.
     bool const serves = slots_.serves(now, key, substream) || can_push(now, substream);
-    if (!serves || !slots_.admit(now, key, substream, rank(now, channel))) {
+    if (!serves || first_copies_.distrusts(now, key) ||
+        !slots_.admit(now, key, substream, rank(now, channel))) {
         return false;
     }
     add_child(now, spreading, channel);

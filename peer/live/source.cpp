@@ -7,6 +7,14 @@
 
 /// Units of a source: how they come into being, who gets the first copies.
 namespace ppsp::peer {
+namespace {
+
+/// A unit that is pulled sooner after it was cut may still be on its way to who asks.
+constexpr Duration spreading_time = 100ms;
+/// Who came later than that is not asked whether others pass units on.
+constexpr Duration joining_time = 1s;
+
+} // namespace
 
 void LiveSwarm::on_unit_cut(TimePoint now, Bytes payload, bool random_access)
 {
@@ -93,7 +101,12 @@ bool LiveSwarm::replaces_first_copy(TimePoint now, Channel const& channel, Chunk
     auto const child = first_copies_.child(unit);
     Channel const* const first = child ? channel_of(*child) : nullptr;
     bool const is_to_come = first != nullptr && first->is_open() && first->requests.wants(chunk);
-    return !is_to_come && first_copies_.replace(unit, store_->grid().bit(chunk), key_of(channel));
+    // Joiners ask for what was passed on well; so does who asks before that can have happened.
+    StoredUnit const* const stored = store_->find(unit);
+    bool const is_young = stored == nullptr || now - expected(unit) < spreading_time;
+    bool const blames = !is_young && now - channel.opened_at > joining_time;
+    return !is_to_come &&
+           first_copies_.replace(unit, store_->grid().bit(chunk), key_of(channel), blames);
 }
 
 } // namespace ppsp::peer

@@ -35,7 +35,7 @@ std::optional<PeerKey> FirstCopies::settle(TimePoint now, Unit const& unit)
     if (!unit.child) {
         return std::nullopt;
     }
-    bool const failed = 2 * static_cast<std::uint32_t>(std::popcount(unit.replaced)) >= unit.chunks;
+    bool const failed = 2 * static_cast<std::uint32_t>(std::popcount(unit.blamed)) >= unit.chunks;
     auto at = records_.find(*unit.child);
     if (!failed) {
         if (at != records_.end() && at->second.failures > 0) {
@@ -71,15 +71,18 @@ std::optional<PeerKey> FirstCopies::child(UnitIndex unit)
     return known == nullptr ? std::nullopt : known->child;
 }
 
-bool FirstCopies::replace(UnitIndex unit, ChunkMask chunk, PeerKey asker)
+bool FirstCopies::replace(UnitIndex unit, ChunkMask chunk, PeerKey asker, bool blames)
 {
     Unit* const known = find(unit);
-    if (known == nullptr || known->safe || known->child == asker ||
-        (known->replaced & chunk) != 0 || credit_ < 1) {
+    if (known == nullptr || known->safe || known->child == asker) {
         return false;
     }
-    if (known->replaced == 0) {
-        known->asker = asker;
+    if (blames) {
+        known->asker = known->blamed == 0 ? asker : known->asker;
+        known->blamed |= chunk;
+    }
+    if ((known->replaced & chunk) != 0 || credit_ < 1) {
+        return false;
     }
     known->replaced |= chunk;
     credit_ -= 1;

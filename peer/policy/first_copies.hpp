@@ -43,8 +43,9 @@ public:
     [[nodiscard]] std::optional<PeerKey> child(UnitIndex unit);
     /// `asker` pulls a chunk that was sent to the only child of its unit. True for the first time
     /// that somebody else does, while the share lasts: the chunk is to leave before second
-    /// copies.
-    [[nodiscard]] bool replace(UnitIndex unit, ChunkMask chunk, PeerKey asker);
+    /// copies. It counts against the child if the asker `blames` it: the child had time, and the
+    /// asker was there.
+    [[nodiscard]] bool replace(UnitIndex unit, ChunkMask chunk, PeerKey asker, bool blames);
     [[nodiscard]] bool distrusts(TimePoint now, PeerKey peer) const;
     void forget(PeerKey peer);
     /// Neighbours that failed.
@@ -57,7 +58,8 @@ private:
         bool safe = false;            ///< there are several
         std::uint32_t chunks = 0;
         ChunkMask replaced = 0;
-        PeerKey asker{}; ///< the first
+        ChunkMask blamed = 0;
+        PeerKey asker{}; ///< the first that blames
     };
     struct Record {
         std::uint32_t failures = 0;

@@ -137,6 +137,7 @@ private:
         std::optional<PeerKey> subscribed;
         bool started = false; ///< the parent sent some chunk of it
         bool pull = false;    ///< asked when it existed
+        bool held = false;    ///< of one known to hold some of it
         std::uint8_t tries = 0;
         TimePoint progress{}; ///< asked, or the last chunk came
         TimePoint check{};    ///< when to look at it again
@@ -190,6 +191,7 @@ private:
     void refuse(TimePoint now, PeerKey parent, std::uint32_t substream);
     void on_no_place(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view);
     void on_no_room(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view);
+    [[nodiscard]] bool was_vain(TimePoint now, PeerKey parent) const;
     void challenge(TimePoint now, PickerView const& view, Plan& plan, std::uint32_t substream,
                    PeerKey rival);
     void withdraw_from(PeerKey parent, UnitIndex unit, std::uint32_t substream);

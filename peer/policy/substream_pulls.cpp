@@ -109,6 +109,7 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
     state.check = now + view_of.rtt + queue +
                   std::min(config_.pull_patience, config_.pull_patience_near + view_of.rtt * 3);
     ChunkMask const held = view.held_by(*parent, unit) & view.missing(unit);
+    state.held = held != 0;
     plan.asks.push_back({*parent, unit, held != 0 ? held : view.missing(unit)});
     planned_[*parent] += static_cast<std::uint32_t>(std::popcount(plan.asks.back().chunks));
     // The picture begins with these: one who does not serve at once must not hold it up.
@@ -120,19 +121,36 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
     }
 }
 
-/// Whoever waits for a picture does not wait for one who answers its pull with another HAVE.
+/// Whoever waits for a picture does not wait for one who answers its pull with another HAVE, if
+/// there is somebody who did not do so lately.
 void SubstreamPicker::on_no_room(TimePoint now, PeerKey parent, UnitIndex unit,
                                  PickerView const& view)
 {
     UnitState* const state = state_of(unit);
-    bool const refused = state != nullptr && state->open && state->pull && !state->started &&
-                         state->parent == parent &&
+    bool const refused = state != nullptr && state->open && state->pull && state->held &&
+                         !state->started && state->parent == parent &&
                          now - state->progress >= round_trip(view, parent) * 3 / 4;
-    if (refused && !view.playing()) {
-        parents_[parent].vain_at = now;
+    if (!refused || view.playing()) {
+        return;
+    }
+    parents_[parent].vain_at = now;
+    auto const parents = view.parents();
+    bool const has_other = std::any_of(parents.begin(), parents.end(), [&](ParentView const& p) {
+        return p.usable && !p.is_source && !was_vain(now, p.key) &&
+               (view.held_by(p.key, unit) & view.missing(unit)) != 0;
+    });
+    if (has_other) {
         state->check = now;
         next_check_ = now;
     }
+}
+
+/// A pull from it came to nothing lately.
+bool SubstreamPicker::was_vain(TimePoint now, PeerKey parent) const
+{
+    auto const at = parents_.find(parent);
+    return at != parents_.end() && at->second.vain_at &&
+           now - *at->second.vain_at < config_.vain_fresh;
 }
 
 /// Chunks that were pulled from the parent and did not arrive, those of the running plan included.
@@ -148,8 +166,7 @@ Duration SubstreamPicker::handicap(TimePoint now, ParentView const& parent, std:
                                    bool urgent) const
 {
     Duration sum = parent.doubtful ? config_.doubt_handicap : Duration::zero();
-    if (auto const at = parents_.find(parent.key); at != parents_.end() && at->second.vain_at &&
-                                                   now - *at->second.vain_at < config_.vain_fresh) {
+    if (was_vain(now, parent.key)) {
         sum += config_.vain_handicap;
     }
     if (parent.is_source) {

@@ -29,11 +29,12 @@ protected:
     }
 
     /// The newest unit is pulled; how many of its chunks leave like new ones.
-    std::uint32_t pull(PeerKey asker, std::uint32_t first = 0, std::uint32_t end = chunks)
+    std::uint32_t pull(PeerKey asker, std::uint32_t first = 0, std::uint32_t end = chunks,
+                       bool blames = true)
     {
         std::uint32_t replaced = 0;
         for (std::uint32_t chunk = first; chunk < end; ++chunk) {
-            replaced += copies_.replace(next_ - 1, bit(chunk), asker) ? 1 : 0;
+            replaced += copies_.replace(next_ - 1, bit(chunk), asker, blames) ? 1 : 0;
         }
         return replaced;
     }
@@ -110,8 +111,8 @@ TEST_F(FirstCopiesTest, old_units_and_unknown_ones_are_ordinary_pulls)
         place(honest);
     }
     EXPECT_FALSE(copies_.child(old).has_value());
-    EXPECT_FALSE(copies_.replace(old, bit(0), ann));
-    EXPECT_FALSE(copies_.replace(next_ + 7, bit(0), ann));
+    EXPECT_FALSE(copies_.replace(old, bit(0), ann, true));
+    EXPECT_FALSE(copies_.replace(next_ + 7, bit(0), ann, true));
 }
 
 TEST_F(FirstCopiesTest, a_share_of_the_stream_may_leave_again)
@@ -142,6 +143,15 @@ TEST_F(FirstCopiesTest, losses_are_no_failures)
 {
     EXPECT_EQ(rounds_until_distrusted([&](int round) { pull(round % 2 == 0 ? ann : bob, 5, 8); }),
               20);
+}
+
+TEST_F(FirstCopiesTest, who_asks_too_early_or_came_too_late_is_served_and_makes_nobody_look_bad)
+{
+    std::uint32_t served = 0;
+    EXPECT_EQ(rounds_until_distrusted(
+                  [&](int round) { served += pull(round % 2 == 0 ? ann : bob, 0, chunks, false); }),
+              20);
+    EXPECT_GT(served, 15 * chunks);
 }
 
 TEST_F(FirstCopiesTest, one_asker_alone_makes_nobody_look_bad)
