@@ -121,8 +121,8 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
     }
 }
 
-/// Whoever waits for a picture does not wait for one who answers its pull with another HAVE, if
-/// there is somebody who did not do so lately.
+/// Whoever waits for a picture does not wait for one who answers its pull with another HAVE. Where
+/// everybody is full it goes from one to the next: to wait in one queue takes longer (decision 43).
 void SubstreamPicker::on_no_room(TimePoint now, PeerKey parent, UnitIndex unit,
                                  PickerView const& view)
 {
@@ -130,16 +130,8 @@ void SubstreamPicker::on_no_room(TimePoint now, PeerKey parent, UnitIndex unit,
     bool const refused = state != nullptr && state->open && state->pull && state->held &&
                          !state->started && state->parent == parent &&
                          now - state->progress >= round_trip(view, parent) * 3 / 4;
-    if (!refused || view.playing()) {
-        return;
-    }
-    parents_[parent].vain_at = now;
-    auto const parents = view.parents();
-    bool const has_other = std::any_of(parents.begin(), parents.end(), [&](ParentView const& p) {
-        return p.usable && !p.is_source && !was_vain(now, p.key) &&
-               (view.held_by(p.key, unit) & view.missing(unit)) != 0;
-    });
-    if (has_other) {
+    if (refused && !view.playing()) {
+        parents_[parent].vain_at = now;
         state->check = now;
         next_check_ = now;
     }

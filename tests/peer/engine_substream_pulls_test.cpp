@@ -78,17 +78,6 @@ TEST_F(SubstreamPickerNoRoomTest, who_waits_for_a_picture_asks_the_next_one_at_o
     EXPECT_TRUE(withdraws(next, asked_, unit_0));
 }
 
-TEST_F(SubstreamPickerNoRoomTest, where_everybody_is_full_it_waits_in_one_queue)
-{
-    pull_from_somebody();
-    picker_.on_repeated(at(start + 100ms), asked_, unit_0, view_);
-    (void)plan(start + 100ms);
-    picker_.on_repeated(at(start + 200ms), other_, unit_0, view_);
-    Plan const after = plan(start + 200ms);
-    EXPECT_EQ(asked_of(after, unit_0), std::nullopt);
-    EXPECT_FALSE(withdraws(after, other_, unit_0));
-}
-
 TEST_F(SubstreamPickerNoRoomTest, an_announcement_that_crossed_the_pull_says_nothing)
 {
     pull_from_somebody();
