@@ -82,6 +82,7 @@ void LiveSwarm::place_copies(TimePoint now, Spreading& spreading)
     }
 }
 
+/// A child that did not pass its units on gives its places to others.
 void LiveSwarm::note_first_copy(TimePoint now, UnitIndex unit)
 {
     if (auto const failed = first_copies_.placed(now, unit, spreading_of(now, unit).children,

@@ -94,27 +94,45 @@ struct Refusals {
     std::uint32_t again = 0;
 };
 
+/// A viewer joins a server that has so many places; `meddle` sees what they say to each other.
+class NoRoomSwarm {
+public:
+    explicit NoRoomSwarm(std::uint32_t places)
+    {
+        peer::NodeConfig config;
+        config.places = places;
+        swarm_.add_source({});
+        swarm_.run_for(1s);
+        server = &swarm_.add_viewer(800ms, 20'000'000, config);
+        swarm_.introduce(*server);
+        swarm_.run_for(10s);
+        newcomer = &swarm_.add_viewer();
+    }
+    template <typename Meddle>
+    void join(Meddle meddle)
+    {
+        swarm_.meddle = std::move(meddle);
+        swarm_.introduce(*newcomer);
+        swarm_.run_for(600ms);
+    }
+    VirtualNode* server = nullptr;
+    VirtualNode* newcomer = nullptr;
+
+private:
+    VirtualSwarm swarm_{23};
+};
+
 /// How often one without a picture is told that there is no room for its pulls.
 std::uint32_t refusals_to_a_newcomer(std::uint32_t places)
 {
-    VirtualSwarm swarm{23};
-    peer::NodeConfig config;
-    config.places = places;
-    swarm.add_source({});
-    swarm.run_for(1s);
-    VirtualNode& server = swarm.add_viewer(800ms, 20'000'000, config);
-    swarm.introduce(server);
-    swarm.run_for(5s);
-    VirtualNode& newcomer = swarm.add_viewer();
+    NoRoomSwarm swarm{places};
     Refusals said;
-    swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector& bytes) {
-        if (from == server.endpoint && to == newcomer.endpoint) {
+    swarm.join([&](Endpoint from, Endpoint to, ByteVector& bytes) {
+        if (from == swarm.server->endpoint && to == swarm.newcomer->endpoint) {
             said.read(bytes, 16);
         }
         return true;
-    };
-    swarm.introduce(newcomer);
-    swarm.run_for(600ms);
+    });
     return said.again;
 }
 
@@ -126,17 +144,9 @@ TEST(Newcomers, a_newcomer_hears_at_once_that_there_is_no_room_for_its_pulls)
 
 TEST(Newcomers, a_newcomer_that_asks_for_everything_is_answered_in_a_few_words)
 {
-    VirtualSwarm swarm{24};
-    peer::NodeConfig config;
-    config.places = 0;
-    swarm.add_source({});
-    swarm.run_for(1s);
-    VirtualNode& server = swarm.add_viewer(800ms, 20'000'000, config);
-    swarm.introduce(server);
-    swarm.run_for(10s);
-    VirtualNode& newcomer = swarm.add_viewer();
+    NoRoomSwarm swarm{0};
     std::size_t most = 0;
-    swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector& bytes) {
+    swarm.join([&](Endpoint from, Endpoint to, ByteVector& bytes) {
         wire::DatagramReader reader(bytes, {});
         bool asks = false;
         std::size_t haves = 0;
@@ -144,18 +154,16 @@ TEST(Newcomers, a_newcomer_that_asks_for_everything_is_answered_in_a_few_words)
             asks = asks || std::holds_alternative<wire::Request>(**message);
             haves += std::holds_alternative<wire::Have>(**message) ? 1 : 0;
         }
-        if (from == newcomer.endpoint && to == server.endpoint && asks) {
+        if (from == swarm.newcomer->endpoint && to == swarm.server->endpoint && asks) {
             wire::DatagramWriter writer(*reader.destination(), {}, 1472);
             static_cast<void>(writer.add(wire::Request{{ChunkId{0}, ChunkId{3000}}}));
             bytes = writer.take();
         }
-        if (from == server.endpoint && to == newcomer.endpoint) {
+        if (from == swarm.server->endpoint && to == swarm.newcomer->endpoint) {
             most = std::max(most, haves);
         }
         return true;
-    };
-    swarm.introduce(newcomer);
-    swarm.run_for(1s);
+    });
     EXPECT_GT(most, 4u) << "it is told";
     EXPECT_LE(most, 20u) << "sixteen refusals and what is announced";
 }
