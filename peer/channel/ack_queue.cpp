@@ -61,12 +61,10 @@ std::vector<wire::Ack> AckQueue::take(RangeSet const& have)
         auto const known = std::find_if(acks.begin(), acks.end(), [&](wire::Ack const& ack) {
             return ack.chunks.contains(waiting.chunk);
         });
-        if (known != acks.end()) {
-            known->one_way_delay = std::min(known->one_way_delay, waiting.delay);
-            continue;
+        if (known == acks.end()) {
+            auto const interval = have.interval_around(waiting.chunk);
+            acks.push_back({interval.value_or(single(waiting.chunk)), waiting.delay});
         }
-        auto const interval = have.interval_around(waiting.chunk).value_or(single(waiting.chunk));
-        acks.push_back({interval, waiting.delay});
     }
     waiting_.clear();
     return acks;

@@ -10,8 +10,9 @@
 namespace ppsp::peer {
 
 /// Acknowledgements that wait a little for company: one ACK names the largest interval around
-/// several chunks (PP-4.3.2-a) with the smallest of their one-way delays, which is what LEDBAT's
-/// minimum filter keeps of them.
+/// several chunks (PP-4.3.2-a) with the one-way delay of the one that came first. Which one that
+/// was the sender can tell, unless some were overtaken or an ACK got lost, and so where in a train
+/// it stood (Swarm::measure_train); the smallest of the delays might belong to a later train.
 class AckQueue {
 public:
     /// Chunks that may wait; at 4 or more samples per round trip LEDBAT is content (LB-2.5-e).

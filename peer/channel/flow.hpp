@@ -19,6 +19,8 @@ namespace ppsp::peer {
 class Flow {
 public:
     explicit Flow(congestion::LedbatConfig const& config) : ledbat_(config) {}
+    /// As NodeConfig has it; none before.
+    void set_turn_gap(Duration gap) { pacer_.set_turn_gap(gap); }
 
     /// Whether `bytes` more fit the window; one datagram always may be in flight.
     [[nodiscard]] bool has_room(std::size_t bytes) const;

@@ -15,6 +15,12 @@ public:
     static constexpr double burst_datagrams = 10;
     static constexpr double burst_us = 1000;
 
+    /// What the pace lets through meanwhile goes at once (NodeConfig::turn_gap).
+    void set_turn_gap(Duration gap)
+    {
+        burst_us_ = std::max(burst_us, static_cast<double>(gap.count()));
+    }
+
     /// `window_bytes` and `rtt` give the rate; zero rtt = not paced yet.
     [[nodiscard]] bool ready(TimePoint now) const { return now >= next_; }
     [[nodiscard]] TimePoint ready_at() const { return next_; }
@@ -27,7 +33,7 @@ public:
         double const us_per_byte =
             static_cast<double>(rtt.count()) / (1.25 * std::max(window_bytes, 1.0));
         double const allowance =
-            std::max(us_per_byte * burst_datagrams * static_cast<double>(bytes), burst_us);
+            std::max(us_per_byte * burst_datagrams * static_cast<double>(bytes), burst_us_);
         // virtual_ runs ahead of the clock by what was sent; the allowance is how far it may.
         virtual_us_ = std::max(virtual_us_, static_cast<double>(now.time_since_epoch().count()));
         virtual_us_ += us_per_byte * static_cast<double>(bytes);
@@ -35,6 +41,7 @@ public:
     }
 
 private:
+    double burst_us_ = burst_us;
     double virtual_us_ = 0;
     TimePoint next_{};
 };

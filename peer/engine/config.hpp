@@ -26,6 +26,12 @@ class Picker;
 /// Makes the picker of a swarm from its random numbers.
 using PickerMaker = std::function<std::unique_ptr<Picker>(Rng)>;
 
+/// For live swarms (NodeConfig::turn_gap): a tenth of what one way between two homes takes, and
+/// five hundred wake-ups a second become two hundred.
+inline constexpr Duration live_turn_gap = std::chrono::milliseconds{4};
+/// Who finds so many datagrams in a turn has enough to do in each, and acts as they come.
+inline constexpr std::size_t busy_turn_datagrams = 32;
+
 /// What is the same for all swarms of a node.
 struct NodeConfig {
     /// UTC at TimePoint{}: the engine has no clock of its own.
@@ -35,6 +41,9 @@ struct NodeConfig {
     /// Largest UDP payload we send: 1472 fits IPv4 on Ethernet, 1452 IPv6.
     std::uint16_t datagram_size_max = 1472;
     Duration ledbat_target = std::chrono::milliseconds{25};
+    /// The shell hands in what came and what is due in turns, which lie at least this far apart:
+    /// what the pacers let through meanwhile goes at once.
+    Duration turn_gap{};
     /// Losses while the queue is short are the link's and shrink no window by half (LedbatConfig).
     bool forgive_link_loss = false;
     /// Conversations we open ourselves and keep per swarm (design: 12-16 in-edges).

@@ -22,8 +22,8 @@ constexpr std::size_t swarms_max = 256;
 
 struct Engine::Parts {
     Parts(NodeConfig const& config, Rng node_rng, Ports node_ports)
-        : node(config), rng(node_rng), ports(node_ports), uplink(config.uplink_bps),
-          channels(ports.random)
+        : node(config), rng(node_rng), ports(node_ports),
+          uplink(config.uplink_bps, config.turn_gap), channels(ports.random)
     {}
 
     NodeConfig node;
@@ -126,7 +126,8 @@ struct Engine::Parts {
             return;
         }
         wire::DatagramReader reader(received.bytes, place.swarm->format());
-        place.swarm->on_datagram(now, *place.channel, reader, received.bytes.size());
+        place.swarm->on_datagram(now, now - received.waited, *place.channel, reader,
+                                 received.bytes.size());
         if (!received.more || !place.swarm->may_wait(now, *place.channel)) {
             std::erase(waiting, place.swarm);
             place.swarm->advance(now);

@@ -24,6 +24,8 @@ struct DatagramReceived {
     Bytes bytes; ///< valid during the call
     /// Another one is at hand and follows at once, with the same time: answers may wait for it.
     bool more = false;
+    /// How long it lay at the shell; what it tells about delays is as of its coming.
+    Duration waited{};
 };
 
 /// The deadline has passed.

@@ -75,6 +75,7 @@ void LiveSwarm::on_closed(TimePoint, Channel& channel)
     picker_->on_parent_gone(key_of(channel));
     slots_.release(key_of(channel));
     first_copies_.forget(key_of(channel));
+    unasked_.forget(key_of(channel));
     fetch_wanted_ = true;
 }
 

@@ -7,6 +7,7 @@
 #include "peer/playout/playout.hpp"
 #include "peer/policy/first_copies.hpp"
 #include "peer/policy/picker.hpp"
+#include "peer/policy/unasked_copies.hpp"
 #include "peer/policy/upload_slots.hpp"
 #include "peer/storage/rescue.hpp"
 #include "peer/swarm/swarm.hpp"
@@ -117,7 +118,7 @@ private:
     void tell_leavers(TimePoint now);
     void drop_substream(std::vector<ChunkRange>& ranges, std::uint32_t substream) const;
     [[nodiscard]] bool wants_later(Channel const& channel, UnitIndex unit) const;
-    void on_cancel(Channel& channel, ChunkRange chunks);
+    void on_cancel(TimePoint now, Channel& channel, ChunkRange chunks);
     void request_chunk(TimePoint now, Channel& channel, ChunkId chunk);
     void make_pull_ready(TimePoint now, Channel& channel, ChunkId chunk);
     [[nodiscard]] bool helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit);
@@ -214,6 +215,7 @@ private:
     TimePoint newcomer_refilled_{};
     std::deque<Spreading> spreading_; ///< newest last
     FirstCopies first_copies_;        ///< of a source
+    UnaskedCopies unasked_;           ///< of a source
     TimePoint pulls_pause_until_{};
     TimePoint first_copies_late_until_{};
     bool play_wanted_ = false;

@@ -57,7 +57,7 @@ void LiveSwarm::on_content(TimePoint now, Channel& channel, wire::Message const&
             [&](wire::Integrity const& integrity) { on_integrity(now, channel, integrity); },
             [&](wire::SignedIntegrity const& munro) { on_signed_integrity(now, channel, munro); },
             [&](wire::Request const& request) { on_request(now, channel, request.chunks); },
-            [&](wire::Cancel const& cancel) { on_cancel(channel, cancel.chunks); },
+            [&](wire::Cancel const& cancel) { on_cancel(now, channel, cancel.chunks); },
             [&](wire::Choke const&) {
                 channel.chokes_us = true;
                 channel.asked.clear();
@@ -259,7 +259,7 @@ void LiveSwarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
     channel.pulled_chunks -= channel.pulled_chunks > 0 ? 1 : 0;
     channel.rate_bytes += data.payload.size();
     UnitIndex const unit = store_->grid().unit_of(chunk);
-    Duration const delay = one_way_delay(now, data.sent_at);
+    Duration const delay = one_way_delay(data.sent_at);
     if (unit < store_->oldest_kept() || store_->has(chunk)) {
         figures_.duplicate_bytes += data.payload.size();
         if (rescue_ && picker_->fed(now, static_cast<std::uint32_t>(unit % substreams))) {

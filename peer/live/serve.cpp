@@ -81,6 +81,7 @@ void LiveSwarm::subscribe(TimePoint now, Channel& channel, UnitIndex unit)
     bool const may_have =
         can_push(now, substream) && !first_copies_.distrusts(now, key_of(channel));
     if (may_have && slots_.admit(now, key_of(channel), substream, rank(now, channel))) {
+        unasked_.wanted(key_of(channel), substream);
         // What waits to be announced would sound like a refusal now.
         drop_substream(channel.control.haves, substream);
         drop_substream(channel.control.offers, substream);
@@ -149,14 +150,22 @@ bool LiveSwarm::wants_later(Channel const& channel, UnitIndex unit) const
     return false;
 }
 
-/// Who takes a subscription back gives its place away, too.
-void LiveSwarm::on_cancel(Channel& channel, ChunkRange chunks)
+/// Who takes a subscription back gives its place away, too; so does who takes back what was
+/// sent unasked.
+void LiveSwarm::on_cancel(TimePoint now, Channel& channel, ChunkRange chunks)
 {
     channel.requests.cancel(chunks);
     if (!store_ || !store_->newest()) {
         return;
     }
     UnitGrid const& grid = store_->grid();
+    UnitIndex const first_whole = grid.unit_of(chunks.first + (grid.chunks_per_unit() - 1));
+    UnitIndex const last_whole = grid.unit_of(chunks.last);
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        if (unasked_.decline(now, key_of(channel), substream, first_whole, last_whole)) {
+            slots_.release(key_of(channel), substream);
+        }
+    }
     UnitIndex const next = *store_->newest() + 1;
     UnitIndex const first = std::max(grid.unit_of(chunks.first), next);
     UnitIndex const last = std::min(grid.unit_of(chunks.last), next + subscription_ahead_max);
@@ -315,6 +324,7 @@ bool LiveSwarm::adopt(TimePoint now, Spreading& spreading, Channel& channel)
         !slots_.admit(now, key, substream, rank(now, channel))) {
         return false;
     }
+    unasked_.wanted(key, substream);
     add_child(now, spreading, channel);
     return true;
 }

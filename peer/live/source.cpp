@@ -61,8 +61,9 @@ void LiveSwarm::place_copies(TimePoint now, Spreading& spreading)
         PeerKey const key = key_of(*channel);
         bool const served = std::find(spreading.children.begin(), spreading.children.end(), key) !=
                             spreading.children.end();
-        if (!served && channel->is_open() && !channel->choked_by_us && channel->responds(now) &&
-            channel->peer_wants_stream && !channel->profile.is_source()) {
+        if (!served && unasked_.may_give(now, key, substream) && channel->is_open() &&
+            !channel->choked_by_us && channel->responds(now) && channel->peer_wants_stream &&
+            !channel->profile.is_source()) {
             takers.push_back({rank(now, *channel), !slots_.holds(key, substream),
                               slots_.places_of(key), rng_.next(), channel.get()});
         }
@@ -77,6 +78,7 @@ void LiveSwarm::place_copies(TimePoint now, Spreading& spreading)
         }
         if (slots_.admit(now, key_of(*taker.channel), substream, taker.rank)) {
             static_cast<void>(taker.channel->requests.want(whole));
+            unasked_.give(key_of(*taker.channel), unit);
             add_child(now, spreading, *taker.channel);
         }
     }

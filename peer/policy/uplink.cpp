@@ -9,7 +9,9 @@ constexpr std::int64_t bucket_us = 500'000;
 
 } // namespace
 
-Uplink::Uplink(std::optional<std::uint64_t> limit_bps) : limit_bps_(limit_bps) {}
+Uplink::Uplink(std::optional<std::uint64_t> limit_bps, Duration turn_gap)
+    : limit_bps_(limit_bps), turn_gap_(turn_gap)
+{}
 
 bool Uplink::may_send_data(TimePoint now)
 {
@@ -121,13 +123,19 @@ void Uplink::refill(TimePoint now)
     tokens_ += seconds * *rate_bps() / 8.0;
     refilled_ = now;
     bool const long_train = limit_bps_ || now >= next_probe_;
+    double const small = small_burst_bytes + turn_bytes();
     if (!long_train) {
-        tokens_ = std::min(small_burst_bytes, tokens_);
-    } else if (!limit_bps_ && tokens_ > small_burst_bytes) {
+        tokens_ = std::min(small, tokens_);
+    } else if (!limit_bps_ && tokens_ > small) {
         next_probe_ = now + probe_gap;
-        tokens_ = probe_bytes; // lent: it is paid back by a pause
+        tokens_ = std::max(small, probe_bytes); // lent: it is paid back by a pause
     }
-    tokens_ = std::min(burst_bytes, tokens_);
+    tokens_ = std::min(burst_bytes + turn_bytes(), tokens_);
+}
+
+double Uplink::turn_bytes() const
+{
+    return *rate_bps() / 8e6 * static_cast<double>(turn_gap_.count());
 }
 
 } // namespace ppsp::peer

@@ -15,8 +15,8 @@ namespace ppsp::peer {
 /// in the modem. Control messages always go, but count; DATA waits while the bucket is in debt.
 class Uplink {
 public:
-    /// nullopt = unlimited.
-    explicit Uplink(std::optional<std::uint64_t> limit_bps);
+    /// nullopt = unlimited. `turn_gap` as in NodeConfig.
+    explicit Uplink(std::optional<std::uint64_t> limit_bps, Duration turn_gap = {});
 
     [[nodiscard]] bool may_send_data(TimePoint now);
     void on_sent(TimePoint now, std::size_t bytes);
@@ -44,9 +44,12 @@ private:
     void refill(TimePoint now);
     /// Bit/s at which the bucket fills; nullopt = not paced.
     [[nodiscard]] std::optional<double> rate_bps() const;
+    /// What the rate lets through from one turn to the next.
+    [[nodiscard]] double turn_bytes() const;
 
-    /// Back-to-back bytes after a pause, full datagrams: ten while the rate is the user's word or
-    /// the uplink is to be measured, otherwise few, so that no queue forms in the modem.
+    /// Back-to-back bytes after a pause beside those of a turn, full datagrams: ten while the rate
+    /// is the user's word or the uplink is to be measured, otherwise few, so that no queue forms in
+    /// the modem.
     static constexpr double burst_bytes = 10.0 * 1472;
     static constexpr double small_burst_bytes = 2.0 * 1472;
     /// A longer train is let through that often to measure the uplink again: six datagrams, so that
@@ -65,6 +68,7 @@ private:
     static constexpr double pace_gain = 0.98;
 
     std::optional<std::uint64_t> limit_bps_;
+    Duration turn_gap_;
     double tokens_ = burst_bytes;
     TimePoint refilled_{};
     TimePoint next_probe_{};

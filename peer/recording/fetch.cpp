@@ -34,7 +34,7 @@ void RecordingSwarm::on_data(TimePoint now, RecordingChannel& channel, wire::Dat
     }
     ChunkId const chunk = data.chunks.first;
     channel.rate_bytes += data.payload.size();
-    Duration const delay = one_way_delay(now, data.sent_at);
+    Duration const delay = one_way_delay(data.sent_at);
     if (store_.has(chunk)) {
         channel.asked.remove(data.chunks);
         figures_.duplicate_bytes += data.payload.size();

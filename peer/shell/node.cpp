@@ -44,6 +44,7 @@ NodeConfig to_config(NodeOptions const& options)
     }
     config.datagram_size_max = options.listen.is_v4() ? payload_max_v4 : payload_max_v6;
     config.strict = options.strict;
+    config.turn_gap = options.turn_gap;
     config.forgive_link_loss = options.forgive_link_loss;
     config.neighbours_max = options.neighbours_max.value_or(config.neighbours_max);
     config.pex_plain = options.pex_plain;
@@ -58,7 +59,7 @@ NodeConfig to_config(NodeOptions const& options)
 
 struct Node::Parts {
     Parts(NodeOptions const& options, Listener given)
-        : listener(std::move(given)), zero(SteadyClock::now()),
+        : listener(std::move(given)), turn_gap(options.turn_gap), zero(SteadyClock::now()),
           hasher(integrity::make_hasher(wire::HashFunction::sha256)),
           engine(to_config(options), Rng{random.next()},
                  Ports{*hasher, checker, random, events, nullptr, &memberships, &spare})
@@ -70,8 +71,12 @@ struct Node::Parts {
     }
     void handle(TimePoint at, Input const& input);
     void receive(std::span<UdpSocket::Datagram const> batch);
+    [[nodiscard]] bool end_turn();
     void finish_turn();
+    bool do_what_is_due();
     void arm_timer();
+    void wake_at(TimePoint at);
+    void wake();
 
     void operator()(SendDatagram& output)
     {
@@ -102,12 +107,15 @@ struct Node::Parts {
     }
 
     Listener listener;
+    Duration turn_gap;
     SteadyClock::time_point zero;
     asio::io_context context{1};
     asio::executor_work_guard<asio::io_context::executor_type> work =
         asio::make_work_guard(context);
     asio::steady_timer timer{context};
     std::optional<TimePoint> armed;
+    std::size_t came = 0;    ///< datagrams of this turn
+    bool is_resting = false; ///< the socket is not read before the timer fires
     SpareBuffers spare;
     std::unique_ptr<UdpSocket> socket;
     Endpoint local;
@@ -139,11 +147,41 @@ void Node::Parts::receive(std::span<UdpSocket::Datagram const> batch)
         auto const part = batch.first(std::min(batch.size(), datagrams_together));
         TimePoint const at = now();
         for (UdpSocket::Datagram const& datagram : part) {
-            handle(at, DatagramReceived{datagram.from, datagram.bytes, &datagram != &part.back()});
+            handle(at, DatagramReceived{datagram.from, datagram.bytes, &datagram != &part.back(),
+                                        datagram.waited});
         }
         batch = batch.subspan(part.size());
+        came += part.size();
     }
-    finish_turn();
+    socket->flush();
+}
+
+/// All that came was looked at. Whether the socket shall tell when more comes: not while a gap lies
+/// between the turns, which then begins. Everything that comes in it costs one wake-up, one system
+/// call to read it, and one answer for each neighbour.
+bool Node::Parts::end_turn()
+{
+    std::size_t const datagrams = std::exchange(came, 0);
+    bool const was_due = do_what_is_due();
+    socket->flush();
+    is_resting = turn_gap > Duration::zero() && datagrams < busy_turn_datagrams &&
+                 (datagrams > 0 || was_due);
+    if (is_resting) {
+        wake_at(now() + turn_gap);
+    } else {
+        arm_timer();
+    }
+    return !is_resting;
+}
+
+bool Node::Parts::do_what_is_due()
+{
+    auto const due = engine.deadline();
+    if (!due || *due > now()) {
+        return false;
+    }
+    handle(now(), TimerFired{});
+    return true;
 }
 
 void Node::Parts::finish_turn()
@@ -157,38 +195,51 @@ void Node::Parts::arm_timer()
     auto const deadline = engine.deadline();
     // Deadlines move on with almost every datagram. A timer that fires too early and is set again
     // then costs less than setting it each time, which is a system call.
-    if (!deadline || (armed && *armed <= *deadline)) {
+    if (is_resting || !deadline || (armed && *armed <= *deadline)) {
         return;
     }
-    TimePoint const wake = std::max(*deadline, now() + timer_granularity);
-    if (armed && *armed <= wake) {
-        return;
+    TimePoint const wake = std::max(*deadline, now() + std::max(turn_gap, timer_granularity));
+    if (!armed || wake < *armed) {
+        wake_at(wake);
     }
-    armed = wake;
-    timer.expires_at(zero + wake.time_since_epoch());
+}
+
+void Node::Parts::wake_at(TimePoint at)
+{
+    armed = at;
+    timer.expires_at(zero + at.time_since_epoch());
     timer.async_wait([this](boost::system::error_code const& error) {
-        if (error) {
-            return;
+        if (!error) {
+            armed.reset();
+            wake();
         }
-        armed.reset();
-        if (auto const due = engine.deadline(); due && *due <= now()) {
-            handle(now(), TimerFired{});
-        }
-        finish_turn();
     });
+}
+
+void Node::Parts::wake()
+{
+    if (is_resting) {
+        socket->read(); // and ends the turn
+        return;
+    }
+    do_what_is_due();
+    finish_turn();
 }
 
 Result<std::unique_ptr<Node>, std::string> Node::open(NodeOptions const& options, Listener listener)
 {
     auto parts = std::make_unique<Parts>(options, std::move(listener));
-    auto socket = UdpSocket::open(parts->context, options.listen, {.spare = &parts->spare});
+    auto socket = UdpSocket::open(
+        parts->context, options.listen,
+        {.arrival_times = options.turn_gap > Duration::zero(), .spare = &parts->spare});
     if (!socket) {
         return failure(std::move(socket.error()));
     }
     parts->socket = *std::move(socket);
     parts->local = parts->socket->local_endpoint();
     Parts* const raw = parts.get();
-    raw->socket->start([raw](auto batch) { raw->receive(batch); });
+    raw->socket->start([raw](auto batch) { raw->receive(batch); },
+                       [raw] { return raw->end_turn(); });
     raw->thread = start_without_signals([raw] { raw->context.run(); });
     return std::unique_ptr<Node>(new Node(std::move(parts)));
 }

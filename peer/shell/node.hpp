@@ -20,6 +20,8 @@ struct NodeOptions {
     bool peers = true;
     /// Conversations per swarm; nullopt = what NodeConfig has.
     std::optional<std::uint16_t> neighbours_max = std::nullopt;
+    /// As in NodeConfig, which says what it is for.
+    Duration turn_gap{};
     /// Peers exchange plain addresses on the Internet, too.
     bool pex_plain = false;
 };

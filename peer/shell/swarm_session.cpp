@@ -195,6 +195,7 @@ Result<std::unique_ptr<SwarmSession>, std::string> SwarmSession::open(Options op
     listener.on_fetch_wanted = [raw](FetchWanted&& wanted) { raw->storage->fetch(wanted); };
     // Where no tracker introduces anybody, peers do: whoever wrote the link chose whom to trust.
     raw->options.node.pex_plain = raw->options.link.trackers.empty() && !raw->options.node.strict;
+    raw->options.node.turn_gap = live_turn_gap;
     auto node = Node::open(raw->options.node, std::move(listener));
     if (!node) {
         return failure(std::move(node.error()));

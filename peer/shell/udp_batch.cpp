@@ -133,17 +133,19 @@ ReceiveBatch::Message ReceiveBatch::message(std::size_t index) const
 {
     msghdr const& header = headers_[index].msg_hdr;
     std::size_t const size = headers_[index].msg_len;
-    Message message{from_[index],
-                    {static_cast<std::uint8_t const*>(parts_[index].iov_base), size},
-                    size,
-                    (header.msg_flags & MSG_TRUNC) != 0,
-                    std::nullopt};
+    Message message{from_[index], {static_cast<std::uint8_t const*>(parts_[index].iov_base), size},
+                    size,         (header.msg_flags & MSG_TRUNC) != 0,
+                    std::nullopt, std::nullopt};
     for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr;
          control = CMSG_NXTHDR(const_cast<msghdr*>(&header), control)) {
         if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SO_RXQ_OVFL) {
             std::uint32_t drops = 0;
             std::memcpy(&drops, CMSG_DATA(control), sizeof(drops));
             message.drops = drops;
+        } else if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_TIMESTAMPNS) {
+            timespec arrived{};
+            std::memcpy(&arrived, CMSG_DATA(control), sizeof(arrived));
+            message.arrived = arrived;
         } else if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
             int segment = 0;
             std::memcpy(&segment, CMSG_DATA(control), sizeof(segment));

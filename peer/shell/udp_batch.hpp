@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include <ctime>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -80,6 +81,7 @@ public:
         std::size_t segment_bytes; ///< size of each datagram but the last
         bool truncated;
         std::optional<std::uint32_t> drops; ///< SO_RXQ_OVFL: since the socket was opened
+        std::optional<timespec> arrived;    ///< SO_TIMESTAMPNS: by the system's clock
     };
 
     ReceiveBatch(std::size_t messages, std::size_t message_bytes);
@@ -91,7 +93,7 @@ public:
 
 private:
     static constexpr std::size_t control_size =
-        CMSG_SPACE(sizeof(std::uint32_t)) + CMSG_SPACE(sizeof(int));
+        CMSG_SPACE(sizeof(std::uint32_t)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(timespec));
     struct Control {
         alignas(cmsghdr) std::array<char, control_size> bytes;
     };

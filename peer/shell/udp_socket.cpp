@@ -73,6 +73,18 @@ void tune(int fd, UdpOptions const& options, UdpStatistics& statistics)
     // 0 = no segments unless a message asks for them.
     statistics.segmentation = options.segmentation && set_option(fd, SOL_UDP, UDP_SEGMENT, 0);
     statistics.coalescing = options.coalescing && set_option(fd, SOL_UDP, UDP_GRO, 1);
+    if (options.arrival_times) {
+        set_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+    }
+}
+
+Duration waited_since(timespec const& arrived)
+{
+    auto const at =
+        std::chrono::seconds{arrived.tv_sec} + std::chrono::nanoseconds{arrived.tv_nsec};
+    auto const waited = std::chrono::system_clock::now().time_since_epoch() - at;
+    bool const is_likely = waited >= waited.zero() && waited <= UdpSocket::waited_max;
+    return is_likely ? std::chrono::duration_cast<Duration>(waited) : Duration::zero();
 }
 
 /// Errors of a device or a kernel that cannot cut messages up, or not into segments of this size.
@@ -107,6 +119,7 @@ struct UdpSocket::Parts : std::enable_shared_from_this<UdpSocket::Parts> {
     SpareBuffers* spare;
     bool is_waiting_to_write = false;
     BatchHandler on_batch;
+    DrainedHandler on_drained;
     ReceiveBatch receiving;
     std::vector<Datagram> batch;
     SendBatch sending;
@@ -152,6 +165,7 @@ void UdpSocket::close()
     boost::system::error_code ignored;
     parts_->socket.close(ignored);
     parts_->on_batch = nullptr;
+    parts_->on_drained = nullptr;
     parts_->waiting.clear();
 }
 
@@ -176,11 +190,19 @@ UdpStatistics const& UdpSocket::statistics() const
     return parts_->statistics;
 }
 
-void UdpSocket::start(BatchHandler on_batch)
+void UdpSocket::start(BatchHandler on_batch, DrainedHandler on_drained)
 {
     PPSP_ASSERT(!parts_->on_batch);
     parts_->on_batch = std::move(on_batch);
+    parts_->on_drained = std::move(on_drained);
     parts_->wait_readable();
+}
+
+void UdpSocket::read()
+{
+    if (parts_->socket.is_open()) {
+        parts_->receive();
+    }
 }
 
 void UdpSocket::send(Endpoint const& to, ByteVector bytes)
@@ -232,7 +254,9 @@ void UdpSocket::Parts::receive()
             break;
         }
     }
-    wait_readable();
+    if (!on_drained || on_drained()) {
+        wait_readable();
+    }
 }
 
 std::size_t UdpSocket::Parts::receive_batch()
@@ -255,6 +279,7 @@ std::size_t UdpSocket::Parts::receive_batch()
 void UdpSocket::Parts::split(ReceiveBatch::Message const& message)
 {
     Endpoint const from = to_endpoint(message.from);
+    Duration const waited = message.arrived ? waited_since(*message.arrived) : Duration::zero();
     Bytes rest = message.bytes;
     do {
         Bytes const bytes = rest.first(std::min(rest.size(), message.segment_bytes));
@@ -264,7 +289,7 @@ void UdpSocket::Parts::split(ReceiveBatch::Message const& message)
         if (message.truncated || bytes.size() > datagram_size_max) {
             ++statistics.truncated;
         } else {
-            batch.push_back({from, bytes});
+            batch.push_back({from, bytes, waited});
         }
     } while (!rest.empty());
 }

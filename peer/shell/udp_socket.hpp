@@ -4,6 +4,7 @@
 #include "protocol/base/endpoint.hpp"
 #include "protocol/base/result.hpp"
 #include "protocol/base/spare_buffers.hpp"
+#include "protocol/base/time.hpp"
 
 #include <functional>
 #include <memory>
@@ -43,6 +44,7 @@ struct UdpStatistics {
 struct UdpOptions {
     bool segmentation = true;      ///< UDP_SEGMENT: several datagrams to one address in one piece
     bool coalescing = true;        ///< UDP_GRO: several datagrams of one sender in one piece
+    bool arrival_times = false;    ///< SO_TIMESTAMPNS: tells how long a datagram lay unread
     SpareBuffers* spare = nullptr; ///< gets the memory of what was sent; outlives the socket
 };
 
@@ -52,8 +54,14 @@ public:
     struct Datagram {
         Endpoint from;
         Bytes bytes; ///< valid during the call
+        /// It lay unread so long, by `arrival_times`; zero where nobody knows, and above
+        /// `waited_max`.
+        Duration waited{};
     };
     using BatchHandler = std::function<void(std::span<Datagram const>)>;
+    /// Called when all that was there has been handed out, or so much that others get their turn
+    /// first. False: nothing more is read before the next `read`.
+    using DrainedHandler = std::function<bool()>;
 
     /// Most datagrams of one call of the handler, and of one system call that sends.
     static constexpr std::size_t batch_size = 64;
@@ -62,6 +70,8 @@ public:
     /// Datagrams that wait while the system takes no more: 6 MB, more than half a second at
     /// 100 Mbit/s; the engine's pacer keeps it nearly empty.
     static constexpr std::size_t send_queue_max = 4096;
+    /// Who waited longer by the system's clock met somebody who set it.
+    static constexpr Duration waited_max = std::chrono::milliseconds{50};
     /// Asked of the system for each direction; it may grant less.
     static constexpr int buffer_bytes = 4 * 1024 * 1024;
 
@@ -78,8 +88,10 @@ public:
     /// Whether datagrams can go to this address from here at all.
     [[nodiscard]] bool can_reach(Endpoint const& to) const;
 
-    /// Starts reading; the handler may call `send` and `flush`, but must not destroy the socket.
-    void start(BatchHandler on_batch);
+    /// Starts reading; the handlers may call `send` and `flush`, but must not destroy the socket.
+    void start(BatchHandler on_batch, DrainedHandler on_drained = {});
+    /// Reads what is there after `on_drained` stopped it, and goes on as that says then.
+    void read();
     /// Queues a datagram; `flush` sends what was queued, now or when the system takes it.
     void send(Endpoint const& to, ByteVector bytes);
     void flush();

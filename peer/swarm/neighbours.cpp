@@ -38,6 +38,7 @@ Channel& Swarm::add_channel(TimePoint now, Endpoint const& endpoint)
 {
     channels_.push_back(make_channel(services_.channels.unused_id(), endpoint, ledbat_config_));
     Channel& channel = *channels_.back();
+    channel.flow.set_turn_gap(services_.config.turn_gap);
     channel.liveness.received = now;
     channel.liveness.keepalive_at = now + 15s;
     channel.handshake.started = now;
@@ -46,9 +47,10 @@ Channel& Swarm::add_channel(TimePoint now, Endpoint const& endpoint)
     return channel;
 }
 
-void Swarm::on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& reader,
-                        std::size_t size)
+void Swarm::on_datagram(TimePoint now, TimePoint arrived, Channel& channel,
+                        wire::DatagramReader& reader, std::size_t size)
 {
+    arrived_ = arrived;
     figures_.wire_bytes_in += size;
     touch(channel);
     channel.liveness.received = now;

@@ -41,8 +41,9 @@ public:
     /// A datagram to channel 0 whose HANDSHAKE names this swarm; `reader` stands behind it.
     void on_initiation(TimePoint now, Endpoint const& from, wire::Handshake const& handshake,
                        wire::DatagramReader& reader, Bytes datagram);
-    void on_datagram(TimePoint now, Channel& channel, wire::DatagramReader& reader,
-                     std::size_t size);
+    /// `arrived` is when it came to the shell.
+    void on_datagram(TimePoint now, TimePoint arrived, Channel& channel,
+                     wire::DatagramReader& reader, std::size_t size);
     /// Whether what a datagram brought about may wait for the next one, which is at hand.
     [[nodiscard]] virtual bool may_wait(TimePoint, Channel const&) const { return false; }
     /// Does what is due, and sends what waits.
@@ -144,11 +145,11 @@ protected:
     {
         return services_.config.utc_at_zero + now.time_since_epoch().count();
     }
-    /// Sending to arrival by the two clocks, whatever the sender wrote.
-    [[nodiscard]] Duration one_way_delay(TimePoint now, UnixMicros sent_at) const
+    /// Sending to arrival of the datagram at hand by the two clocks, whatever the sender wrote.
+    [[nodiscard]] Duration one_way_delay(UnixMicros sent_at) const
     {
         // Any 64-bit time may come; clocks differ anyway, so the difference wraps.
-        return Duration{static_cast<std::int64_t>(static_cast<std::uint64_t>(utc(now)) -
+        return Duration{static_cast<std::int64_t>(static_cast<std::uint64_t>(utc(arrived_)) -
                                                   static_cast<std::uint64_t>(sent_at))};
     }
     [[nodiscard]] bool uploads() const { return services_.config.uplink_bps != std::uint64_t{0}; }
@@ -217,6 +218,7 @@ private:
     OwnMembership membership_;
     Census census_;
     congestion::LedbatConfig ledbat_config_;
+    TimePoint arrived_{}; ///< the datagram that is looked at
     TimePoint next_housekeeping_{};
     std::vector<Channel*> touched_; ///< to be looked at before the engine rests
     /// Wake-up times of channels, earliest first; those that no longer hold are skipped.

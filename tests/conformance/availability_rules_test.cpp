@@ -263,6 +263,16 @@ TEST_F(Receiving, PP_3_4_b_the_delay_of_an_ack_ends_when_the_datagram_comes)
     EXPECT_EQ(acks[2].one_way_delay, Duration{-5ms});
 }
 
+TEST_F(Receiving, PP_3_4_b_what_a_datagram_waits_for_its_turn_is_no_delay)
+{
+    SignedUnit const unit = node_.sign(unit_0);
+    peer_.send_before(4ms, unit.whole(0, node_.utc() - 10'000));
+    Datagrams const answers = peer_.take_after(20ms);
+    auto const acks = all_of<wire::Ack>(answers);
+    ASSERT_EQ(acks.size(), 1u);
+    EXPECT_EQ(acks[0].one_way_delay, Duration{6ms});
+}
+
 TEST_F(Receiving, PP_3_2_b_only_verified_chunks_are_announced)
 {
     RawPeer asker{node_, Endpoint::v4(0x0a0000fe, 1), ChannelId{99}};

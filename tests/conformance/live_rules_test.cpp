@@ -1,6 +1,7 @@
 #include "tests/conformance/one_engine.hpp"
 
 #include <bit>
+#include <set>
 
 /// RFC 7574 §5 and §6: proofs of chunks, signed munros, tuning in.
 namespace ppsp::test {
@@ -234,6 +235,39 @@ bool shows(Sent const& sent, peer::UnitIndex unit)
     return std::any_of(munros.begin(), munros.end(), [unit](wire::SignedIntegrity const& munro) {
         return munro.chunks == chunks_of(unit);
     });
+}
+
+/// Units of which the source sent something in the time of so many new ones; each of them is taken
+/// back with a CANCEL if `declines`.
+std::set<peer::UnitIndex> pushed_units(OneEngine& node, RawPeer& peer, std::uint32_t units,
+                                       bool declines)
+{
+    std::set<peer::UnitIndex> pushed;
+    for (std::uint32_t i = 0; i < units; ++i) {
+        node.cut();
+        Datagrams const came = peer.take_after(unit_time);
+        for (wire::Data const& data : all_of<wire::Data>(came)) {
+            peer::UnitIndex const unit = to_number(data.chunks.first) / unit_chunks;
+            if (pushed.insert(unit).second && declines) {
+                peer.send({wire::Cancel{chunks_of(unit)}});
+            }
+            peer.send({wire::Ack{data.chunks, 1ms}});
+        }
+    }
+    return pushed;
+}
+
+TEST_F(LiveServing, PP_3_8_a_who_takes_back_what_it_did_not_ask_for_gets_no_more_of_it)
+{
+    open_and_tune_in();
+    static_cast<void>(ask(chunks_of(19).first)); // it wants the stream, and subscribes to nothing
+    peer_.send({wire::Ack{single(chunks_of(19).first), 1ms}});
+    static_cast<void>(pushed_units(node_, peer_, 40, false)); // until the window is wide enough
+    EXPECT_GE(pushed_units(node_, peer_, 16, false).size(), 16u) << "nobody else is there";
+    EXPECT_EQ(pushed_units(node_, peer_, 24, true).size(), 24u) << "each substream three times";
+    EXPECT_EQ(pushed_units(node_, peer_, 40, true).size(), 0u);
+    node_.run_for(8s);
+    EXPECT_EQ(pushed_units(node_, peer_, 8, false).size(), 8u) << "it is tried again later";
 }
 
 TEST_F(LiveServing, PP_6_1_2_4_b_datagram_4_and_all_later_ones_show_the_live_edge)

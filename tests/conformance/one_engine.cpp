@@ -87,9 +87,9 @@ OneEngine::OneEngine(Options const& options)
     drain();
 }
 
-void OneEngine::receive(Endpoint from, ByteVector const& bytes)
+void OneEngine::receive(Endpoint from, ByteVector const& bytes, Duration waited)
 {
-    node_->engine.handle(now_, peer::DatagramReceived{from, bytes});
+    node_->engine.handle(now_, peer::DatagramReceived{from, bytes, false, waited});
     drain();
 }
 
@@ -231,6 +231,11 @@ bool RawPeer::answer(std::vector<wire::Message> const& more)
 void RawPeer::send(std::vector<wire::Message> const& messages)
 {
     send_to(theirs, messages);
+}
+
+void RawPeer::send_before(Duration waited, std::vector<wire::Message> const& messages)
+{
+    node_.receive(endpoint, write_all(theirs, node_.format(), messages), waited);
 }
 
 void RawPeer::send_to(ChannelId destination, std::vector<wire::Message> const& messages)

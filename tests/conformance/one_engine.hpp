@@ -108,7 +108,8 @@ public:
     };
     explicit OneEngine(Options const& options);
 
-    void receive(Endpoint from, ByteVector const& bytes);
+    /// `waited` as in DatagramReceived.
+    void receive(Endpoint from, ByteVector const& bytes, Duration waited = {});
     void introduce(std::vector<Endpoint> const& endpoints);
     void leave();
     /// A tracker's certificate for this node.
@@ -158,6 +159,8 @@ public:
     bool answer(std::vector<wire::Message> const& more = {});
     /// To the engine's channel; `{}` is a keep-alive.
     void send(std::vector<wire::Message> const& messages);
+    /// The same, and it came to the engine's shell some time ago.
+    void send_before(Duration waited, std::vector<wire::Message> const& messages);
     void send_to(ChannelId destination, std::vector<wire::Message> const& messages);
     /// Dials and proves its address with datagram 3.
     void open(std::vector<wire::Message> const& third = {});

@@ -140,6 +140,21 @@ TEST(UplinkTest, lets_few_go_at_once_and_a_train_now_and_then)
     EXPECT_EQ(send_until_it_waits(uplink, 2s), 6) << "a second later";
 }
 
+TEST(UplinkTest, what_the_rate_lets_through_between_two_turns_goes_at_once)
+{
+    Uplink uplink{std::nullopt, 4ms};
+    measure(uplink, 8, 3);
+    double sent = 0;
+    for (Duration now = 1s; now < 11s; now += 4ms) {
+        while (uplink.may_send_data(at(now))) {
+            uplink.on_sent(at(now), 1000);
+            sent += 1028; // what the wire carries
+        }
+    }
+    EXPECT_LT(sent, 10e6);
+    EXPECT_GT(sent, 9.6e6) << "as when it is asked each millisecond";
+}
+
 TEST(UplinkTest, the_users_limit_lets_ten_go_at_once)
 {
     Uplink uplink{8'000'000};

@@ -9,8 +9,7 @@ namespace ppsp::sim {
 
 enum class EventKind : std::uint8_t {
     arrival, ///< a datagram reaches the receiver's access link
-    deliver, ///< and has passed it
-    timer,   ///< a node's deadline
+    turn,    ///< a node looks at what came and what is due
     script,  ///< anything rarer
 };
 

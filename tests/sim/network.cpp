@@ -31,7 +31,6 @@ void World::drain(SimNode& node)
         node.tracker->want_candidates();
         talk_to_tracker(node);
     }
-    arm(node);
 }
 
 /// Safety: what comes out is what was cut, in order.
@@ -172,24 +171,34 @@ void World::arrive(SimEvent const& event)
         free_flights_.push_back(event.detail);
         return;
     }
-    if (*passed <= now_) {
-        deliver(event);
-        return;
-    }
-    queue_.add(*passed, EventKind::deliver, event.subject, event.detail);
+    node.inbox.emplace_back(*passed, event.detail);
+    plan_turn(node);
 }
 
-void World::deliver(SimEvent const& event)
+/// What came since the last turn; the number of datagrams.
+std::size_t World::take_inbox(SimNode& node)
 {
-    SimNode& node = *nodes_[event.subject];
-    Flight const flight = std::move(flights_[event.detail]);
-    free_flights_.push_back(event.detail);
-    note(event, flight.bytes.size());
-    if (!node.alive || !lets_in(node, flight)) {
-        ++lost_;
-        return;
+    while (!node.inbox.empty() && node.inbox.front().first <= now_) {
+        auto const [arrived, place] = node.inbox.front();
+        node.inbox.pop_front();
+        Flight flight = std::move(flights_[place]);
+        free_flights_.push_back(place);
+        note(EventKind::arrival, node.plan.number, flight.bytes.size());
+        if (!node.alive || !lets_in(node, flight)) {
+            ++lost_;
+            continue;
+        }
+        came_.push_back({std::move(flight), arrived});
     }
-    handle(node, peer::DatagramReceived{flight.from, flight.bytes});
+    for (Arrived const& one : came_) {
+        bool const more = &one != &came_.back();
+        node.engine->handle(
+            now_, peer::DatagramReceived{one.flight.from, one.flight.bytes, more, now_ - one.at});
+        drain(node);
+    }
+    std::size_t const count = came_.size();
+    came_.clear();
+    return count;
 }
 
 } // namespace ppsp::sim

@@ -163,6 +163,7 @@ SimNode& World::join(NodePlan plan)
     config.neighbours_target = static_cast<std::uint16_t>(scenario_.neighbours_target);
     config.neighbours_max = static_cast<std::uint16_t>(is_source ? scenario_.source_neighbours_max
                                                                  : scenario_.neighbours_max);
+    config.turn_gap = Scenario::ms(scenario_.turn_gap_ms);
     config.ledbat_target = Scenario::ms(scenario_.ledbat_target_ms);
     if (!node.plan.uploads) {
         config.uplink_bps = 0;

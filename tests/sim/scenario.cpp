@@ -80,6 +80,7 @@ void fields(S& s, Visit&& visit)
     visit("neighbours_max", s.neighbours_max);
     visit("source_neighbours_max", s.source_neighbours_max);
     visit("ledbat_target_ms", s.ledbat_target_ms);
+    visit("turn_gap_ms", s.turn_gap_ms);
     visit("crypto_real", s.crypto_real);
 }
 

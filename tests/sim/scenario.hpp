@@ -98,6 +98,7 @@ struct Scenario {
     std::uint32_t neighbours_max = 100;
     std::uint32_t source_neighbours_max = 60;
     double ledbat_target_ms = 25;
+    double turn_gap_ms = 4;   ///< of a node (NodeConfig::turn_gap)
     bool crypto_real = false; ///< SHA-256 and ECDSA instead of counted stand-ins
 
     [[nodiscard]] Duration unit() const { return ms(unit_ms); }

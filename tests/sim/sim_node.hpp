@@ -7,6 +7,7 @@
 #include "tests/sim/polluter.hpp"
 #include "tests/sim/tracker_talk.hpp"
 
+#include <deque>
 #include <limits>
 #include <memory>
 #include <unordered_map>
@@ -55,7 +56,10 @@ struct SimNode {
     LinkQueue down;
     BurstLoss burst;
     bool alive = false;
-    TimePoint timer_at = TimePoint::max();
+    /// Datagrams that passed the access link, or will have: (when, number of the flight).
+    std::deque<std::pair<TimePoint, std::uint32_t>> inbox;
+    TimePoint turn_at = TimePoint::max(); ///< the next one
+    TimePoint free_at{};                  ///< none before that
 
     std::unique_ptr<integrity::Hasher> hasher;
     std::unique_ptr<integrity::Checker> checker;

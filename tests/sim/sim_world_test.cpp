@@ -215,6 +215,25 @@ TEST(SimWorld, full_uplinks_still_repair_what_is_lost)
     EXPECT_LT(result.duplicate_ratio, 0.02);
 }
 
+/// What is sent in one turn is a train; trains of different turns, with a pause between them that
+/// the link did not make, are none.
+TEST(SimWorld, uplinks_are_measured_rightly_by_nodes_that_act_in_turns)
+{
+    Scenario scenario = load("steady");
+    scenario.peers = 40;
+    scenario.seconds = 40;
+    scenario.join_over = 10;
+    scenario.measure_from = 25;
+    scenario.turn_gap_ms = 4;
+    scenario.seed = 2;
+    RunResult const result = run(scenario);
+    for (char const* const name : {"source", "five", "one", "half"}) {
+        auto const& measured = result.classes.at(name).figures.at("capacity_measured");
+        EXPECT_GT(measured.p50, 0.95) << name;
+        EXPECT_LT(measured.p99, 1.1) << name;
+    }
+}
+
 TEST(SimWorld, who_vanishes_is_done_without)
 {
     Scenario scenario = load("small");

@@ -85,14 +85,11 @@ RunResult World::run(Progress const& progress)
         case EventKind::arrival:
             arrive(event);
             break;
-        case EventKind::deliver:
-            deliver(event);
-            break;
-        case EventKind::timer:
-            fire_timer(event);
+        case EventKind::turn:
+            take_turn(event);
             break;
         case EventKind::script: {
-            note(event, 0);
+            note(event.kind, event.subject, 0);
             auto const what = std::move(scripts_[event.subject]);
             free_scripts_.push_back(event.subject);
             what();
@@ -116,15 +113,14 @@ RunResult World::run(Progress const& progress)
 
 /// Covers time, kind, place and size of everything that happens, not the bytes of signatures: real
 /// ones differ from run to run.
-void World::note(SimEvent const& event, std::size_t size)
+void World::note(EventKind kind, std::uint32_t subject, std::size_t size)
 {
     auto const add = [this](std::uint64_t value) {
         digest_ = (digest_ ^ value) * 0x100000001b3;
         digest_ ^= digest_ >> 29;
     };
-    add(static_cast<std::uint64_t>(event.at.time_since_epoch().count()));
-    add((std::uint64_t{event.subject} << 32) ^ (static_cast<std::uint64_t>(event.kind) << 24) ^
-        size);
+    add(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
+    add((std::uint64_t{subject} << 32) ^ (static_cast<std::uint64_t>(kind) << 24) ^ size);
 }
 
 void World::at(TimePoint when, std::function<void()> what)
@@ -145,31 +141,43 @@ void World::handle(SimNode& node, peer::Input const& input)
 {
     node.engine->handle(now_, input);
     drain(node);
+    plan_turn(node);
 }
 
-void World::arm(SimNode& node)
+/// A node acts as the product's does: on what came and on what is due, in turns (peer::Node).
+void World::plan_turn(SimNode& node)
 {
-    auto const deadline = node.engine->deadline();
-    if (deadline && *deadline < node.timer_at) {
-        node.timer_at = std::max(*deadline, now_ + Duration{1});
-        queue_.add(node.timer_at, EventKind::timer, node.plan.number, 0);
+    std::optional<TimePoint> const due = node.engine ? node.engine->deadline() : std::nullopt;
+    TimePoint next = due.value_or(TimePoint::max());
+    if (!node.inbox.empty()) {
+        next = std::min(next, node.inbox.front().first);
+    }
+    next = std::max({next, node.free_at, now_ + Duration{1}});
+    if (next < node.turn_at) {
+        node.turn_at = next;
+        queue_.add(next, EventKind::turn, node.plan.number, 0);
     }
 }
 
-void World::fire_timer(SimEvent const& event)
+void World::take_turn(SimEvent const& event)
 {
     SimNode& node = *nodes_[event.subject];
-    if (!node.alive || event.at != node.timer_at) {
+    if (event.at != node.turn_at) {
         return; // an earlier one took its place
     }
-    node.timer_at = TimePoint::max();
-    auto const deadline = node.engine->deadline();
-    if (deadline && *deadline > now_) {
-        arm(node);
-        return;
+    node.turn_at = TimePoint::max();
+    std::size_t const came = take_inbox(node);
+    auto const deadline = node.engine ? node.engine->deadline() : std::nullopt;
+    bool const is_due = deadline && *deadline <= now_;
+    if (is_due) {
+        note(event.kind, event.subject, 0);
+        node.engine->handle(now_, peer::TimerFired{});
+        drain(node);
     }
-    note(event, 0);
-    handle(node, peer::TimerFired{});
+    if ((came > 0 || is_due) && came < peer::busy_turn_datagrams) {
+        node.free_at = now_ + Scenario::ms(scenario_.turn_gap_ms);
+    }
+    plan_turn(node);
 }
 
 void World::cut_unit()

@@ -42,6 +42,10 @@ private:
         Endpoint to;
         ByteVector bytes;
     };
+    struct Arrived {
+        Flight flight;
+        TimePoint at;
+    };
 
     // population.cpp: who is there
     void plan_population();
@@ -63,7 +67,7 @@ private:
     void launch(SimNode& from, SimNode& to, TimePoint left, Endpoint const& seen_from,
                 Endpoint const& to_endpoint, ByteVector bytes);
     void arrive(SimEvent const& event);
-    void deliver(SimEvent const& event);
+    std::size_t take_inbox(SimNode& node);
     [[nodiscard]] Endpoint outside(SimNode& node, Endpoint const& remote);
     [[nodiscard]] bool lets_in(SimNode& node, Flight const& flight);
     [[nodiscard]] SimNode* node_at(Endpoint const& endpoint);
@@ -72,8 +76,8 @@ private:
 
     // world.cpp
     void handle(SimNode& node, peer::Input const& input);
-    void fire_timer(SimEvent const& event);
-    void arm(SimNode& node);
+    void take_turn(SimEvent const& event);
+    void plan_turn(SimNode& node);
     void at(TimePoint when, std::function<void()> what);
     void cut_unit();
     /// Newest unit that was cut.
@@ -84,7 +88,7 @@ private:
     void tick();
     void talk_to_tracker(SimNode& node);
     void ask_tracker(SimNode& node, std::string body);
-    void note(SimEvent const& event, std::size_t size);
+    void note(EventKind kind, std::uint32_t subject, std::size_t size);
     [[nodiscard]] peer::SwarmStatistics figures(SimNode const& node) const;
     [[nodiscard]] TimePoint seconds(double value) const { return origin_ + Scenario::s(value); }
     [[nodiscard]] bool tracker_is_down() const;
@@ -109,6 +113,7 @@ private:
     EventQueue queue_;
     std::vector<Flight> flights_;
     std::vector<std::uint32_t> free_flights_;
+    std::vector<Arrived> came_; ///< together, for one node
     std::vector<std::function<void()>> scripts_;
     std::vector<std::uint32_t> free_scripts_;
 
