@@ -1,102 +1,12 @@
 #include "peer/shell/udp_batch.hpp"
-#include "peer/shell/udp_socket.hpp"
-
-#include <boost/asio/io_context.hpp>
-#include <gtest/gtest.h>
+#include "tests/peer/udp_sockets.hpp"
 
 #include <map>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <thread>
 
 namespace ppsp::peer {
 namespace {
-
-class UdpSocketTest : public testing::Test {
-protected:
-    std::unique_ptr<UdpSocket> open(std::string const& listen, UdpOptions options = {})
-    {
-        auto socket = UdpSocket::open(context, *Endpoint::parse(listen), options);
-        EXPECT_TRUE(socket) << socket.error();
-        return socket ? *std::move(socket) : nullptr;
-    }
-
-    template <typename Condition>
-    void run_until(Condition condition)
-    {
-        auto const limit = std::chrono::steady_clock::now() + std::chrono::seconds{10};
-        while (!condition() && std::chrono::steady_clock::now() < limit) {
-            context.restart();
-            context.run_one_for(std::chrono::milliseconds{100});
-        }
-        ASSERT_TRUE(condition());
-    }
-
-    boost::asio::io_context context;
-};
-
-TEST_F(UdpSocketTest, who_is_not_to_read_on_finds_everything_at_the_next_read)
-{
-    auto const left = open("127.0.0.1:0");
-    auto const right = open("127.0.0.1:0");
-    std::size_t got = 0;
-    int drained = 0;
-    bool reads_on = false;
-    right->start([&](auto batch) { got += batch.size(); },
-                 [&] {
-                     ++drained;
-                     return reads_on;
-                 });
-    auto const send_one = [&] {
-        left->send(right->local_endpoint(), ByteVector(10, 7));
-        left->flush();
-    };
-    send_one();
-    run_until([&] { return drained == 1; });
-    send_one();
-    send_one();
-    context.restart();
-    context.poll();
-    EXPECT_EQ(got, 1u) << "nobody asked for more";
-    right->read();
-    EXPECT_EQ(got, 3u);
-    EXPECT_EQ(drained, 2);
-    reads_on = true;
-    right->read();
-    EXPECT_EQ(got, 3u) << "there was nothing";
-    send_one();
-    run_until([&] { return got == 4; });
-}
-
-TEST_F(UdpSocketTest, tells_how_long_a_datagram_lay_unread)
-{
-    auto const left = open("127.0.0.1:0");
-    auto const right = open("127.0.0.1:0", {.arrival_times = true});
-    Duration waited{};
-    std::size_t got = 0;
-    right->start(
-        [&](auto batch) {
-            got += batch.size();
-            waited = batch.front().waited;
-        },
-        [] { return false; });
-    // A machine that stands still for longer than `waited_max` knows nothing that time.
-    bool told = false;
-    for (std::size_t i = 1; i <= 20 && !told; ++i) {
-        left->send(right->local_endpoint(), ByteVector(10, 7));
-        left->flush();
-        std::this_thread::sleep_for(std::chrono::milliseconds{10});
-        if (i == 1) {
-            run_until([&] { return got == 1; });
-        } else {
-            right->read();
-        }
-        ASSERT_EQ(got, i);
-        EXPECT_LE(waited, UdpSocket::waited_max);
-        told = waited >= std::chrono::milliseconds{9};
-    }
-    EXPECT_TRUE(told);
-}
 
 TEST_F(UdpSocketTest, datagrams_arrive_whole_and_with_their_sender)
 {
