@@ -215,6 +215,15 @@ TEST(SimWorld, full_uplinks_still_repair_what_is_lost)
     EXPECT_LT(result.duplicate_ratio, 0.02);
 }
 
+TEST(SimWorld, what_comes_between_two_turns_takes_one_event)
+{
+    Scenario scenario = tiny();
+    scenario.turn_gap_ms = 0;
+    std::uint64_t const at_once = run(scenario).events;
+    scenario.turn_gap_ms = 8;
+    EXPECT_LT(run(scenario).events, at_once * 3 / 4);
+}
+
 /// What is sent in one turn is a train; trains of different turns, with a pause between them that
 /// the link did not make, are none.
 TEST(SimWorld, uplinks_are_measured_rightly_by_nodes_that_act_in_turns)
