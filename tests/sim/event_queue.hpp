@@ -11,24 +11,25 @@ enum class EventKind : std::uint8_t {
     arrival, ///< a datagram reaches the receiver's access link
     turn,    ///< a node looks at what came and what is due
     script,  ///< anything rarer
+    visit,   ///< a node has something to do from here on
 };
 
-/// What happens next, and to whom. `subject` and `detail` are numbers of nodes, datagrams, scripts.
+/// What happens next. `subject` and `detail` are numbers of nodes, datagrams, scripts, or sizes.
 struct SimEvent {
     TimePoint at;
-    std::uint64_t number = 0;
+    std::uint64_t number = 0; ///< who made it, and its how-manieth that is
     std::uint32_t subject = 0;
     std::uint32_t detail = 0;
     EventKind kind{};
 };
 
-/// Total order: by time, then by the order in which events were added. A 4-ary heap: half the depth
-/// of a binary one, and the four children of a place lie together.
+/// Total order: by time, then by number. A 4-ary heap: half the depth of a binary one, and the four
+/// children of a place lie together.
 class EventQueue {
 public:
-    void add(TimePoint at, EventKind kind, std::uint32_t subject, std::uint32_t detail)
+    void add(SimEvent const& event)
     {
-        heap_.push_back({at, next_number_++, subject, detail, kind});
+        heap_.push_back(event);
         sift_up(heap_.size() - 1);
     }
     [[nodiscard]] bool empty() const { return heap_.empty(); }
@@ -88,7 +89,31 @@ private:
     }
 
     std::vector<SimEvent> heap_;
-    std::uint64_t next_number_ = 0;
+};
+
+/// Numbers of events that one actor makes: those of two actors are never the same, and do not
+/// depend on which of them acts first.
+class EventNumbers {
+public:
+    explicit EventNumbers(std::uint32_t actor) : next_(std::uint64_t{actor} << 40) {}
+    std::uint64_t next() { return next_++; }
+
+private:
+    std::uint64_t next_;
+};
+
+/// A hash over what happened, in order.
+class EventDigest {
+public:
+    void add(std::uint64_t value)
+    {
+        digest_ = (digest_ ^ value) * 0x100000001b3;
+        digest_ ^= digest_ >> 29;
+    }
+    [[nodiscard]] std::uint64_t value() const { return digest_; }
+
+private:
+    std::uint64_t digest_ = 0x5eed;
 };
 
 } // namespace ppsp::sim

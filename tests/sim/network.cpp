@@ -1,3 +1,4 @@
+#include "protocol/base/assert.hpp"
 #include "tests/sim/world.hpp"
 
 namespace ppsp::sim {
@@ -53,21 +54,24 @@ void World::take_media(SimNode& node, peer::MediaReady const& media)
 /// nothing from what datagrams have of the viewer's link.
 void World::fetch(SimNode& node, peer::FetchWanted const& wanted)
 {
-    auto [answer, took] = storage_.answer(now_, wanted);
-    took += 2 * node.plan.access_delay;
-    if (node.plan.downlink_bps > 0) {
-        took += Duration{static_cast<Duration::rep>(static_cast<double>(answer.body.size()) * 8e6 /
+    TimePoint const asked = now_;
+    at_service(node, now_ + node.plan.access_delay, [this, &node, asked, wanted] {
+        auto [answer, took] = storage_.answer(now_, wanted);
+        TimePoint got_at = now_ + took + node.plan.access_delay;
+        if (node.plan.downlink_bps > 0) {
+            got_at +=
+                Duration{static_cast<Duration::rep>(static_cast<double>(answer.body.size()) * 8e6 /
                                                     static_cast<double>(node.plan.downlink_bps))};
-    }
-    if (took > wanted.timeout) {
-        answer = {};
-        took = wanted.timeout;
-    }
-    at(now_ + took, [this, number = node.plan.number, id = wanted.fetch, got = std::move(answer)] {
-        SimNode& asker = *nodes_[number];
-        if (asker.alive) {
-            handle(asker, peer::FetchFinished{swarm_, id, got.status, got.body});
         }
+        if (got_at > asked + wanted.timeout) {
+            answer = {};
+            got_at = std::max(asked + wanted.timeout, now_ + lookahead(node));
+        }
+        at_answer(node, got_at, [this, &node, id = wanted.fetch, got = std::move(answer)] {
+            if (node.alive) {
+                handle(node, peer::FetchFinished{swarm_, id, got.status, got.body});
+            }
+        });
     });
 }
 
@@ -124,14 +128,15 @@ void World::send(SimNode& from, Endpoint const& to, ByteVector bytes)
     SimNode* const receiver = node_at(to);
     bool const is_dark =
         now_ >= seconds(scenario_.blackout_from) && now_ < seconds(scenario_.blackout_until);
-    bool const is_lost =
-        is_dark || receiver == nullptr || !receiver->alive || on_link > scenario_.mtu ||
-        (scenario_.loss > 0 && link_rng_.chance(scenario_.loss)) || from.burst.lost(link_rng_);
+    bool const is_lost = is_dark || receiver == nullptr || !receiver->alive ||
+                         on_link > scenario_.mtu ||
+                         (scenario_.loss > 0 && from.link_rng.chance(scenario_.loss)) ||
+                         from.burst.lost(from.link_rng);
     if (is_lost) {
         ++lost_;
         return;
     }
-    if (scenario_.duplication > 0 && link_rng_.chance(scenario_.duplication)) {
+    if (scenario_.duplication > 0 && from.link_rng.chance(scenario_.duplication)) {
         launch(from, *receiver, *left + 1ms, seen_from, to, bytes);
     }
     launch(from, *receiver, *left, seen_from, to, std::move(bytes));
@@ -145,9 +150,9 @@ void World::launch(SimNode& from, SimNode& to, TimePoint left, Endpoint const& s
         delay += Scenario::ms(scenario_.region_delay_ms);
     }
     if (scenario_.jitter_ms > 0) {
-        delay += Duration{link_rng_.between(0, Scenario::ms(scenario_.jitter_ms).count())};
+        delay += Duration{from.link_rng.between(0, Scenario::ms(scenario_.jitter_ms).count())};
     }
-    if (scenario_.reordering > 0 && link_rng_.chance(scenario_.reordering)) {
+    if (scenario_.reordering > 0 && from.link_rng.chance(scenario_.reordering)) {
         delay += Scenario::ms(scenario_.reorder_ms);
     }
     std::uint32_t place = 0;
@@ -158,14 +163,17 @@ void World::launch(SimNode& from, SimNode& to, TimePoint left, Endpoint const& s
         place = free_flights_.back();
         free_flights_.pop_back();
     }
+    auto const size = static_cast<std::uint32_t>(bytes.size());
     flights_[place] = {seen_from, to_endpoint, std::move(bytes)};
-    queue_.add(left + delay, EventKind::arrival, to.plan.number, place);
+    PPSP_ASSERT(left + delay >= to.acted_at);
+    to.agenda.add({left + delay, from.numbers.next(), size, place, EventKind::arrival});
+    plan_visit(to);
 }
 
-void World::arrive(SimEvent const& event)
+void World::arrive(SimNode& node, SimEvent const& event)
 {
-    SimNode& node = *nodes_[event.subject];
-    auto const passed = node.down.pass(now_, flights_[event.detail].bytes.size() + ip_udp_bytes);
+    ++events_;
+    auto const passed = node.down.pass(now_, event.subject + ip_udp_bytes);
     if (!passed) {
         ++dropped_;
         free_flights_.push_back(event.detail);
@@ -183,7 +191,7 @@ std::size_t World::take_inbox(SimNode& node)
         node.inbox.pop_front();
         Flight flight = std::move(flights_[place]);
         free_flights_.push_back(place);
-        note(EventKind::arrival, node.plan.number, flight.bytes.size());
+        note(node, EventKind::arrival, flight.bytes.size());
         if (!node.alive || !lets_in(node, flight)) {
             ++lost_;
             continue;

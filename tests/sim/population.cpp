@@ -32,10 +32,10 @@ constexpr Duration lie_gap = 200ms;
 } // namespace
 
 SimNode::SimNode(NodePlan node_plan, Endpoint at, Scenario const& scenario, Rng node_rng)
-    : plan(std::move(node_plan)), endpoint(at), rng(node_rng),
+    : plan(std::move(node_plan)), endpoint(at), rng(node_rng), link_rng(node_rng.fork("link")),
       up(plan.uplink_bps, Scenario::ms(scenario.uplink_queue_ms)),
       down(plan.downlink_bps, Scenario::ms(scenario.downlink_queue_ms)),
-      burst(scenario.burst_loss, scenario.burst_length)
+      burst(scenario.burst_loss, scenario.burst_length), numbers(plan.number)
 {}
 
 /// Classes and polluters in exact shares, in random order; uplinks scaled so that the stream is
@@ -174,7 +174,7 @@ SimNode& World::join(NodePlan plan)
     }
     if (node.plan.pollutes) {
         node.polluter = make_polluter(node);
-        at(now_ + lie_gap, [this, number] { lie(number); });
+        at_node(node, now_ + lie_gap, [this, number] { lie(number); });
     }
     if (baseline_.ignores_uplinks && !is_source) {
         config.places = peer::substreams; // as many as one stream takes
@@ -230,7 +230,7 @@ void World::lie(std::uint32_t number)
     for (Polluter::Lie& lie : node.polluter->lies(edge())) {
         send(node, lie.to, std::move(lie.datagram));
     }
-    at(now_ + lie_gap, [this, number] { lie(number); });
+    at_node(node, now_ + lie_gap, [this, number] { lie(number); });
 }
 
 void World::tell_known_peers(SimNode& node)

@@ -3,6 +3,7 @@
 #include "peer/engine/engine.hpp"
 #include "tests/sim/access_link.hpp"
 #include "tests/sim/counted_crypto.hpp"
+#include "tests/sim/event_queue.hpp"
 #include "tests/sim/meter.hpp"
 #include "tests/sim/polluter.hpp"
 #include "tests/sim/tracker_talk.hpp"
@@ -52,14 +53,20 @@ struct SimNode {
     NodePlan plan;
     Endpoint endpoint;
     Rng rng;
+    Rng link_rng; ///< what becomes of the datagrams that it sends
     LinkQueue up;
     LinkQueue down;
     BurstLoss burst;
     bool alive = false;
     /// Datagrams that passed the access link, or will have: (when, number of the flight).
     std::deque<std::pair<TimePoint, std::uint32_t>> inbox;
-    TimePoint turn_at = TimePoint::max(); ///< the next one
-    TimePoint free_at{};                  ///< none before that
+    EventQueue agenda; ///< datagrams on their way to it, and its scripts
+    EventNumbers numbers;
+    EventDigest digest;
+    TimePoint acted_at{};                  ///< its last event: nothing may come to it before that
+    TimePoint visit_at = TimePoint::max(); ///< when its next visit is planned
+    TimePoint turn_at = TimePoint::max();  ///< the next one
+    TimePoint free_at{};                   ///< none before that
 
     std::unique_ptr<integrity::Hasher> hasher;
     std::unique_ptr<integrity::Checker> checker;

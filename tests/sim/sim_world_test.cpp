@@ -39,12 +39,12 @@ RunResult run(Scenario const& scenario)
     return world.run();
 }
 
-TEST(SimEventQueue, gives_events_by_time_and_then_in_the_order_they_came)
+TEST(SimEventQueue, gives_events_by_time_and_then_by_number)
 {
     EventQueue queue;
     Rng rng{7};
     for (std::uint32_t i = 0; i < 1000; ++i) {
-        queue.add(TimePoint{Duration{rng.between(0, 50)}}, EventKind::script, i, 0);
+        queue.add({TimePoint{Duration{rng.between(0, 50)}}, rng.next(), i, 0, EventKind::script});
     }
     SimEvent last = queue.pop();
     while (!queue.empty()) {
@@ -176,6 +176,36 @@ TEST(SimWorld, the_same_seed_gives_the_same_run_and_another_one_another)
     EXPECT_EQ(first.events, again.events);
     scenario.seed = 2;
     EXPECT_NE(run(scenario).digest, first.digest);
+}
+
+/// A node does all that is due before anything that others do can reach it; what it does must not
+/// depend on that.
+TEST(SimWorld, to_look_ahead_changes_nothing_but_the_order_in_which_nodes_are_visited)
+{
+    Scenario plain = tiny();
+    plain.mean_session = 10;
+    Scenario stored = tiny();
+    stored.load = 1.2;
+    stored.caches = 2;
+    stored.cache_mbps = 2;
+    Scenario meshed = tiny();
+    meshed.regions = 3;
+    meshed.jitter_ms = 10;
+    meshed.duplication = 0.05;
+    meshed.reordering = 0.05;
+    meshed.burst_loss = 0.01;
+    meshed.polluters = 0.25;
+    Scenario near = tiny();
+    near.delay_min_ms = 0;
+    for (Scenario const& scenario : {plain, stored, meshed, near}) {
+        World one_by_one{scenario};
+        one_by_one.look_nowhere_ahead();
+        RunResult const slow = one_by_one.run();
+        RunResult const fast = run(scenario);
+        EXPECT_EQ(fast.digest, slow.digest);
+        EXPECT_EQ(fast.events, slow.events);
+        EXPECT_EQ(fast.continuity, slow.continuity);
+    }
 }
 
 TEST(SimWorld, real_signatures_and_hashes_change_nothing_but_the_time_it_takes)

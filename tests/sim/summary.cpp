@@ -102,8 +102,12 @@ RunResult World::summarise()
     add_bounds(result);
     add_overlay(result);
     result.timeline = timeline_;
+    EventDigest all;
+    for (auto const& node : nodes_) {
+        all.add(node->digest.value());
+    }
     char digest[17];
-    std::snprintf(digest, sizeof digest, "%016llx", static_cast<unsigned long long>(digest_));
+    std::snprintf(digest, sizeof digest, "%016llx", static_cast<unsigned long long>(all.value()));
     result.digest = digest;
     result.events = events_;
     result.datagrams = datagrams_;

@@ -1,5 +1,6 @@
 #include "tests/sim/world.hpp"
 
+#include "protocol/base/assert.hpp"
 #include "protocol/integrity/openssl_hasher.hpp"
 #include "protocol/integrity/openssl_signature.hpp"
 #include "protocol/integrity/private_key.hpp"
@@ -52,8 +53,8 @@ World::Crypto counted_crypto(CryptoCounts& counts)
 } // namespace
 
 World::World(Scenario const& scenario, CryptoMaker crypto)
-    : scenario_(scenario), rng_(scenario.seed), link_rng_(rng_.fork("links")),
-      origin_(origin_of(scenario)), end_(origin_ + Scenario::s(scenario.seconds)), now_(origin_),
+    : scenario_(scenario), rng_(scenario.seed), origin_(origin_of(scenario)),
+      end_(origin_ + Scenario::s(scenario.seconds)), now_(origin_),
       wire_factor_(wire_factor(scenario.overhead_allowance, scenario.chunk_size)),
       stream_(scenario.chunks_per_unit, scenario.chunk_size,
               static_cast<std::size_t>((scenario.window_s + 10) * 1e3 / scenario.unit_ms)),
@@ -77,26 +78,24 @@ RunResult World::run(Progress const& progress)
 {
     auto const started = std::chrono::steady_clock::now();
     auto shown = started;
-    while (!queue_.empty() && queue_.top().at < end_) {
-        SimEvent const event = queue_.pop();
-        now_ = event.at;
-        ++events_;
-        switch (event.kind) {
-        case EventKind::arrival:
-            arrive(event);
-            break;
-        case EventKind::turn:
-            take_turn(event);
-            break;
-        case EventKind::script: {
-            note(event.kind, event.subject, 0);
-            auto const what = std::move(scripts_[event.subject]);
-            free_scripts_.push_back(event.subject);
-            what();
+    std::uint64_t rounds = 0;
+    for (;;) {
+        TimePoint const barrier = barriers_.empty() ? end_ : std::min(end_, barriers_.top().at);
+        TimePoint const next = visits_.empty() ? end_ : visits_.top().at;
+        if (std::min(barrier, next) >= end_) {
             break;
         }
+        if (barrier <= next) {
+            now_ = barrier;
+            run_script(barriers_.pop().subject);
+        } else if (SimEvent const event = visits_.pop(); event.kind == EventKind::script) {
+            now_ = event.at;
+            run_script(event.subject);
+        } else if (SimNode& node = *nodes_[event.subject]; node.visit_at == event.at) {
+            Duration const ahead = looks_ahead_ ? lookahead(node) : Duration{1};
+            visit(node, std::min(barrier, event.at + ahead));
         }
-        if (progress && events_ % 65536 == 0) {
+        if (progress && ++rounds % 16384 == 0) {
             auto const wall = std::chrono::steady_clock::now();
             if (wall - shown > std::chrono::seconds{1}) {
                 shown = wall;
@@ -111,19 +110,59 @@ RunResult World::run(Progress const& progress)
     return result;
 }
 
-/// Covers time, kind, place and size of everything that happens, not the bytes of signatures: real
-/// ones differ from run to run.
-void World::note(EventKind kind, std::uint32_t subject, std::size_t size)
+Duration World::lookahead(SimNode const& node) const
 {
-    auto const add = [this](std::uint64_t value) {
-        digest_ = (digest_ ^ value) * 0x100000001b3;
-        digest_ ^= digest_ >> 29;
-    };
-    add(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
-    add((std::uint64_t{subject} << 32) ^ (static_cast<std::uint64_t>(kind) << 24) ^ size);
+    double shortest = std::min(scenario_.delay_min_ms / 2, scenario_.tracker_delay_ms);
+    if (scenario_.caches > 0) {
+        shortest = std::min(shortest, scenario_.cache_delay_ms);
+    }
+    return std::max(node.plan.access_delay + Scenario::ms(shortest), Duration{1});
 }
 
-void World::at(TimePoint when, std::function<void()> what)
+void World::visit(SimNode& node, TimePoint until)
+{
+    visited_ = &node;
+    node.visit_at = TimePoint::max();
+    for (;;) {
+        TimePoint const agenda = node.agenda.empty() ? TimePoint::max() : node.agenda.top().at;
+        TimePoint const next = std::min(agenda, node.turn_at);
+        if (next >= until) {
+            break;
+        }
+        now_ = next;
+        node.acted_at = next;
+        if (agenda > next) {
+            take_turn(node);
+        } else if (SimEvent const event = node.agenda.pop(); event.kind == EventKind::arrival) {
+            arrive(node, event);
+        } else {
+            run_script(event.subject);
+        }
+    }
+    visited_ = nullptr;
+    plan_visit(node);
+}
+
+void World::plan_visit(SimNode& node)
+{
+    TimePoint const agenda = node.agenda.empty() ? TimePoint::max() : node.agenda.top().at;
+    TimePoint const next = std::min(agenda, node.turn_at);
+    if (&node != visited_ && next < node.visit_at) {
+        node.visit_at = next;
+        visits_.add({next, node.plan.number, node.plan.number, 0, EventKind::visit});
+    }
+}
+
+/// Covers time, kind, place and size of everything that happens, not the bytes of signatures: real
+/// ones differ from run to run.
+void World::note(SimNode& node, EventKind kind, std::size_t size)
+{
+    node.digest.add(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
+    node.digest.add((static_cast<std::uint64_t>(kind) << 56) ^ size);
+}
+
+void World::add_script(EventQueue& queue, TimePoint when, EventNumbers& numbers,
+                       std::function<void()> what)
 {
     std::uint32_t place = 0;
     if (free_scripts_.empty()) {
@@ -134,11 +173,43 @@ void World::at(TimePoint when, std::function<void()> what)
         free_scripts_.pop_back();
         scripts_[place] = std::move(what);
     }
-    queue_.add(std::max(when, now_), EventKind::script, place, 0);
+    queue.add({when, numbers.next(), place, 0, EventKind::script});
+}
+
+void World::run_script(std::uint32_t place)
+{
+    ++events_;
+    auto const what = std::move(scripts_[place]);
+    free_scripts_.push_back(place);
+    what();
+}
+
+void World::at(TimePoint when, std::function<void()> what)
+{
+    add_script(barriers_, std::max(when, now_), barrier_numbers_, std::move(what));
+}
+
+void World::at_node(SimNode& node, TimePoint when, std::function<void()> what)
+{
+    add_script(node.agenda, std::max(when, now_), node.numbers, std::move(what));
+    plan_visit(node);
+}
+
+void World::at_service(SimNode& node, TimePoint when, std::function<void()> what)
+{
+    add_script(visits_, when, node.numbers, std::move(what));
+}
+
+void World::at_answer(SimNode& node, TimePoint when, std::function<void()> what)
+{
+    PPSP_ASSERT(when >= node.acted_at);
+    add_script(node.agenda, when, service_numbers_, std::move(what));
+    plan_visit(node);
 }
 
 void World::handle(SimNode& node, peer::Input const& input)
 {
+    node.acted_at = now_;
     node.engine->handle(now_, input);
     drain(node);
     plan_turn(node);
@@ -153,24 +224,19 @@ void World::plan_turn(SimNode& node)
         next = std::min(next, node.inbox.front().first);
     }
     next = std::max({next, node.free_at, now_ + Duration{1}});
-    if (next < node.turn_at) {
-        node.turn_at = next;
-        queue_.add(next, EventKind::turn, node.plan.number, 0);
-    }
+    node.turn_at = std::min(node.turn_at, next);
+    plan_visit(node);
 }
 
-void World::take_turn(SimEvent const& event)
+void World::take_turn(SimNode& node)
 {
-    SimNode& node = *nodes_[event.subject];
-    if (event.at != node.turn_at) {
-        return; // an earlier one took its place
-    }
+    ++events_;
     node.turn_at = TimePoint::max();
     std::size_t const came = take_inbox(node);
     auto const deadline = node.engine ? node.engine->deadline() : std::nullopt;
     bool const is_due = deadline && *deadline <= now_;
     if (is_due) {
-        note(event.kind, event.subject, 0);
+        note(node, EventKind::turn, 0);
         node.engine->handle(now_, peer::TimerFired{});
         drain(node);
     }
@@ -237,7 +303,7 @@ void World::talk_to_tracker(SimNode& node)
     }
     TimePoint const due = node.tracker->deadline();
     if (now_ < due) {
-        at(due, [this, number = node.plan.number] { talk_to_tracker(*nodes_[number]); });
+        at_node(node, due, [this, &node] { talk_to_tracker(node); });
         return;
     }
     if (auto body = node.tracker->request(now_, {figures(node), node.engine->neighbours(swarm_)})) {
@@ -248,27 +314,27 @@ void World::talk_to_tracker(SimNode& node)
 void World::ask_tracker(SimNode& node, std::string body)
 {
     Duration const delay = node.plan.access_delay + Scenario::ms(scenario_.tracker_delay_ms);
-    auto const answered = [this, number = node.plan.number](std::string const* answer) {
-        SimNode& asker = *nodes_[number];
-        if (!asker.alive) {
+    auto const answered = [this, &node](std::string const* answer) {
+        if (!node.alive) {
             return;
         }
         std::vector<peer::Input> inputs;
-        asker.tracker->on_answer(now_, answer, inputs);
+        node.tracker->on_answer(now_, answer, inputs);
         for (peer::Input const& input : inputs) {
             if (!baseline_.ignores_uplinks || !std::holds_alternative<peer::UplinksProven>(input)) {
-                handle(asker, input);
+                handle(node, input);
             }
         }
-        talk_to_tracker(asker);
+        talk_to_tracker(node);
     };
-    at(now_ + delay, [this, delay, answered, body = std::move(body), from = node.endpoint] {
+    at_service(node, now_ + delay, [this, &node, delay, answered, body = std::move(body)] {
         if (tracker_is_down()) {
-            at(now_ + tracker_timeout, [answered] { answered(nullptr); });
+            at_answer(node, now_ + tracker_timeout, [answered] { answered(nullptr); });
             return;
         }
-        auto answer = tracker_.handle(now_, body, from);
-        at(now_ + delay, [answered, text = std::move(answer.body)] { answered(&text); });
+        auto answer = tracker_.handle(now_, body, node.endpoint);
+        at_answer(node, now_ + delay,
+                  [answered, text = std::move(answer.body)] { answered(&text); });
     });
 }
 

@@ -19,6 +19,11 @@ inline constexpr UnixMicros utc_at_zero = 1'790'000'000'000'000;
 /// A network of real engines in virtual time. Everything that happens is one event in a total
 /// order, everything random comes from named forks of one seed: the same scenario and seed give the
 /// same run, down to the digest.
+///
+/// The order is that of a conservative simulation (Chandy, Misra 1979): the node whose next event
+/// is the earliest of all is visited, and does all that is due before anything that others do from
+/// now on can reach it, while its memory is warm. What concerns several nodes at once, such as that
+/// one joins, is done when all of them are there.
 class World {
 public:
     /// Hashes and checks of one node.
@@ -35,6 +40,10 @@ public:
     /// Called about once a second of wall time: (seconds done, seconds in all).
     using Progress = std::function<void(double done, double all)>;
     [[nodiscard]] RunResult run(Progress const& progress = {});
+
+    /// Every visit is one event long, as if nothing were known of how long datagrams take. The run
+    /// is the same, and slower.
+    void look_nowhere_ahead() { looks_ahead_ = false; }
 
 private:
     struct Flight {
@@ -66,7 +75,7 @@ private:
     void send(SimNode& from, Endpoint const& to, ByteVector bytes);
     void launch(SimNode& from, SimNode& to, TimePoint left, Endpoint const& seen_from,
                 Endpoint const& to_endpoint, ByteVector bytes);
-    void arrive(SimEvent const& event);
+    void arrive(SimNode& node, SimEvent const& event);
     std::size_t take_inbox(SimNode& node);
     [[nodiscard]] Endpoint outside(SimNode& node, Endpoint const& remote);
     [[nodiscard]] bool lets_in(SimNode& node, Flight const& flight);
@@ -76,9 +85,23 @@ private:
 
     // world.cpp
     void handle(SimNode& node, peer::Input const& input);
-    void take_turn(SimEvent const& event);
+    void visit(SimNode& node, TimePoint until);
+    void plan_visit(SimNode& node);
+    void take_turn(SimNode& node);
     void plan_turn(SimNode& node);
+    /// What may touch every node.
     void at(TimePoint when, std::function<void()> what);
+    /// What touches this node only.
+    void at_node(SimNode& node, TimePoint when, std::function<void()> what);
+    /// What the node makes the tracker or the storage do, and touches these only.
+    void at_service(SimNode& node, TimePoint when, std::function<void()> what);
+    /// What comes to the node from there.
+    void at_answer(SimNode& node, TimePoint when, std::function<void()> what);
+    void add_script(EventQueue& queue, TimePoint when, EventNumbers& numbers,
+                    std::function<void()> what);
+    void run_script(std::uint32_t place);
+    /// What a node does takes at least that long to reach this one.
+    [[nodiscard]] Duration lookahead(SimNode const& node) const;
     void cut_unit();
     /// Newest unit that was cut.
     [[nodiscard]] peer::UnitIndex edge() const
@@ -88,7 +111,7 @@ private:
     void tick();
     void talk_to_tracker(SimNode& node);
     void ask_tracker(SimNode& node, std::string body);
-    void note(EventKind kind, std::uint32_t subject, std::size_t size);
+    void note(SimNode& node, EventKind kind, std::size_t size);
     [[nodiscard]] peer::SwarmStatistics figures(SimNode const& node) const;
     [[nodiscard]] TimePoint seconds(double value) const { return origin_ + Scenario::s(value); }
     [[nodiscard]] bool tracker_is_down() const;
@@ -103,14 +126,18 @@ private:
 
     Scenario scenario_;
     Rng rng_;
-    Rng link_rng_;
     TimePoint origin_;
     TimePoint end_;
     TimePoint now_;
     double scale_ = 1; ///< of the classes' uplinks
     double wire_factor_ = 1;
 
-    EventQueue queue_;
+    EventQueue barriers_; ///< scripts that may touch every node
+    EventQueue visits_;   ///< nodes and services, by their next event
+    EventNumbers barrier_numbers_{std::numeric_limits<std::uint32_t>::max() >> 8};
+    EventNumbers service_numbers_{(std::numeric_limits<std::uint32_t>::max() >> 8) - 1};
+    SimNode* visited_ = nullptr;
+    bool looks_ahead_ = true;
     std::vector<Flight> flights_;
     std::vector<std::uint32_t> free_flights_;
     std::vector<Arrived> came_; ///< together, for one node
@@ -134,7 +161,6 @@ private:
     std::vector<NodePlan> planned_;
     std::map<std::string, std::vector<Second>> timeline_;
 
-    std::uint64_t digest_ = 0x5eed;
     std::uint64_t events_ = 0;
     std::uint64_t datagrams_ = 0;
     std::uint64_t dropped_ = 0;
