@@ -236,13 +236,20 @@ TEST(SimWorld, full_uplinks_still_repair_what_is_lost)
 {
     Scenario scenario = load("steady");
     scenario.peers = 24;
-    scenario.seed = 2;
     scenario.seconds = 50;
     scenario.join_over = 8;
     scenario.measure_from = 25;
-    RunResult const result = run(scenario);
-    EXPECT_GT(result.continuity, 0.99);
-    EXPECT_LT(result.duplicate_ratio, 0.02);
+    // Single seeds of 24 viewers differ by 0.02 of continuity.
+    double continuity = 0;
+    double duplicates = 0;
+    constexpr int seeds = 3;
+    for (scenario.seed = 1; scenario.seed <= seeds; ++scenario.seed) {
+        RunResult const result = run(scenario);
+        continuity += result.continuity / seeds;
+        duplicates += result.duplicate_ratio / seeds;
+    }
+    EXPECT_GT(continuity, 0.99);
+    EXPECT_LT(duplicates, 0.02);
 }
 
 TEST(SimWorld, what_comes_between_two_turns_takes_one_event)
