@@ -29,6 +29,8 @@ public:
     void on_edge(TimePoint now, LiveEdgeFound const& found);
     void on_unit_cut(TimePoint now, Bytes payload, bool random_access);
     void on_fetched(TimePoint now, FetchFinished const& finished);
+    /// What comes in one turn is acted on together.
+    [[nodiscard]] bool may_wait(TimePoint, Channel const&) const override { return true; }
     void advance(TimePoint now) override;
 
     [[nodiscard]] SwarmStatistics statistics(TimePoint now) const override;

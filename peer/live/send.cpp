@@ -135,6 +135,9 @@ void LiveSwarm::send_data(TimePoint now)
     data_waits_ = false;
     using enum RequestQueue::Urgency;
     for (auto const urgency : {first_copy, push, pull}) {
+        if (urgency == first_copy && !is_source()) {
+            continue;
+        }
         if (urgency == pull && now < pulls_pause_until_) {
             return;
         }

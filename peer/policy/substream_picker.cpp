@@ -34,6 +34,7 @@ void SubstreamPicker::open_units(TimePoint now, PickerView const& view)
         }
         units_.push_back(state);
         if (state.open) {
+            open_.push_back(unit);
             next_check_ = std::min(next_check_, state.check);
         }
     }
@@ -198,6 +199,10 @@ void SubstreamPicker::on_rescued(TimePoint, UnitIndex unit)
 void SubstreamPicker::on_not_rescued(TimePoint now, UnitIndex unit)
 {
     if (UnitState* const state = state_of(unit)) {
+        auto const at = std::lower_bound(open_.begin(), open_.end(), unit);
+        if (at == open_.end() || *at != unit) {
+            open_.insert(at, unit);
+        }
         state->open = true;
         state->parent.reset();
         state->started = false;
@@ -253,13 +258,14 @@ void SubstreamPicker::plan(TimePoint now, PickerView const& view, Plan& plan)
     next_check_ = now + 1s;
     subscribe(now, view, plan);
     improve(now, view, plan);
-    for (std::size_t i = 0; i < units_.size(); ++i) {
-        UnitState& state = units_[i];
-        if (!state.open) {
-            continue;
-        }
+    std::erase_if(open_, [&](UnitIndex unit) {
+        UnitState const* const state = state_of(unit);
+        return state == nullptr || !state->open;
+    });
+    for (UnitIndex const unit : open_) {
+        UnitState& state = *state_of(unit);
         if (state.check <= now) {
-            examine(now, view, plan, first_ + i, state);
+            examine(now, view, plan, unit, state);
         }
         if (state.open) {
             next_check_ = std::min(next_check_, state.check);

@@ -54,7 +54,8 @@ void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, Un
 {
     auto const due = view.due(unit);
     bool const urgent = due && *due - now < config_.urgent;
-    auto const pulls = std::count_if(units_.begin(), units_.end(), [](UnitState const& other) {
+    auto const pulls = std::count_if(open_.begin(), open_.end(), [this](UnitIndex number) {
+        UnitState const& other = units_[number - first_];
         return other.open && other.pull && other.parent;
     });
     bool const joining = std::none_of(substreams_.begin(), substreams_.end(),

@@ -39,21 +39,25 @@ void RangeSet::add(ChunkRange range)
 
 void RangeSet::remove(ChunkRange range)
 {
-    std::vector<ChunkRange> kept;
-    kept.reserve(ranges_.size() + 1);
-    for (ChunkRange const& existing : ranges_) {
-        if (!existing.overlaps(range)) {
-            kept.push_back(existing);
-            continue;
-        }
-        if (existing.first < range.first) {
-            kept.push_back({existing.first, range.first - 1});
-        }
+    auto const found = first_ending_at_or_after(ranges_, range.first);
+    auto at = ranges_.begin() + (found - ranges_.cbegin());
+    if (at != ranges_.end() && at->first < range.first) {
+        ChunkRange const existing = *at;
+        at->last = range.first - 1;
+        ++at;
         if (existing.last > range.last) {
-            kept.push_back({range.last + 1, existing.last});
+            ranges_.insert(at, {range.last + 1, existing.last});
+            return;
         }
     }
-    ranges_ = std::move(kept);
+    auto const begin = at;
+    while (at != ranges_.end() && at->last <= range.last) {
+        ++at;
+    }
+    if (at != ranges_.end() && at->first <= range.last) {
+        at->first = range.last + 1;
+    }
+    ranges_.erase(begin, at);
 }
 
 void RangeSet::trim_below(ChunkId first)

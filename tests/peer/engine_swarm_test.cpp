@@ -36,6 +36,34 @@ TEST(Swarm, one_viewer_gets_exactly_what_the_source_cut)
     EXPECT_EQ(figures.bad_chunks, 0u);
 }
 
+TEST(Swarm, what_came_in_one_turn_is_answered_together)
+{
+    VirtualSwarm swarm{1};
+    VirtualNode& source = swarm.add_source({});
+    VirtualNode& viewer = swarm.add_viewer();
+    swarm.introduce(viewer);
+    swarm.run_for(5s);
+    std::vector<ByteVector> held;
+    swarm.meddle = [&](Endpoint, Endpoint to, ByteVector& bytes) {
+        bool const takes = to == viewer.endpoint && bytes.size() > 1024 && held.size() < 8;
+        if (takes) {
+            held.push_back(bytes);
+        }
+        return !takes;
+    };
+    swarm.run_for(60ms);
+    ASSERT_EQ(held.size(), 8u);
+    for (ByteVector const& datagram : held) {
+        bool const more = &datagram != &held.back();
+        viewer.engine.handle(swarm.now(), peer::DatagramReceived{source.endpoint, datagram, more});
+        std::size_t answers = 0;
+        while (viewer.engine.poll(swarm.now())) {
+            ++answers;
+        }
+        EXPECT_EQ(answers, more ? 0u : 1u);
+    }
+}
+
 TEST(Swarm, output_starts_at_a_pat_near_the_live_edge)
 {
     VirtualSwarm swarm{2};
