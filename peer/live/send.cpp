@@ -136,7 +136,7 @@ void LiveSwarm::send_data(TimePoint now)
     using enum RequestQueue::Urgency;
     for (auto const urgency : {first_copy, push, pull}) {
         if (urgency == first_copy && !is_source()) {
-            continue;
+            continue; // nobody else has any
         }
         if (urgency == pull && now < pulls_pause_until_) {
             return;

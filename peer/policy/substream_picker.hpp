@@ -225,8 +225,8 @@ private:
     std::vector<Withdrawal> withdrawals_; ///< for the next plan; one per unit at most
     UnitIndex first_ = 0;                 ///< of `units_`
     std::deque<UnitState> units_;
-    std::vector<UnitIndex>
-        open_; ///< in order; those that are open no more leave with the next plan
+    /// Those of them that are open, in order; what is open no more leaves with the next plan.
+    std::vector<UnitIndex> open_;
     std::map<PeerKey, ParentState> parents_;
     std::map<PeerKey, std::uint32_t> planned_; ///< chunks that the running plan pulls
     std::array<Substream, substreams> substreams_{};

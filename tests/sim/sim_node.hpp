@@ -50,6 +50,12 @@ struct NodePlan {
 struct SimNode {
     SimNode(NodePlan node_plan, Endpoint at, Scenario const& scenario, Rng node_rng);
 
+    /// When it has something to do next; max() = never, as far as is known.
+    [[nodiscard]] TimePoint next_event() const
+    {
+        return agenda.empty() ? turn_at : std::min(agenda.top().at, turn_at);
+    }
+
     NodePlan plan;
     Endpoint endpoint;
     Rng rng;

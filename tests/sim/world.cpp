@@ -124,14 +124,13 @@ void World::visit(SimNode& node, TimePoint until)
     visited_ = &node;
     node.visit_at = TimePoint::max();
     for (;;) {
-        TimePoint const agenda = node.agenda.empty() ? TimePoint::max() : node.agenda.top().at;
-        TimePoint const next = std::min(agenda, node.turn_at);
+        TimePoint const next = node.next_event();
         if (next >= until) {
             break;
         }
         now_ = next;
         node.acted_at = next;
-        if (agenda > next) {
+        if (node.agenda.empty() || node.agenda.top().at > next) {
             take_turn(node);
         } else if (SimEvent const event = node.agenda.pop(); event.kind == EventKind::arrival) {
             arrive(node, event);
@@ -145,8 +144,7 @@ void World::visit(SimNode& node, TimePoint until)
 
 void World::plan_visit(SimNode& node)
 {
-    TimePoint const agenda = node.agenda.empty() ? TimePoint::max() : node.agenda.top().at;
-    TimePoint const next = std::min(agenda, node.turn_at);
+    TimePoint const next = node.next_event();
     if (&node != visited_ && next < node.visit_at) {
         node.visit_at = next;
         visits_.add({next, node.plan.number, node.plan.number, 0, EventKind::visit});
