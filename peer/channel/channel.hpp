@@ -122,12 +122,6 @@ struct Channel {
     bool peer_wants_stream = false; ///< it has asked for something
     RangeSet pushing;               ///< units whose chunks it gets as they come
     Flow flow;
-    /// Units that go to the neighbour like new ones because it has just come.
-    struct Help {
-        std::uint32_t units = 0;
-        std::optional<UnitIndex> unit; ///< the newest
-        std::uint32_t chunks_left = 0; ///< of it
-    } help;
     bool offers_places = false; ///< the datagram in hand said UNCHOKE
     /// The train that was acknowledged last: the next one is measured against it.
     struct Train {

@@ -76,6 +76,7 @@ void LiveSwarm::on_closed(TimePoint, Channel& channel)
     slots_.release(key_of(channel));
     first_copies_.forget(key_of(channel));
     unasked_.forget(key_of(channel));
+    newcomers_.forget(key_of(channel));
     fetch_wanted_ = true;
 }
 

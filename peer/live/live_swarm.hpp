@@ -6,6 +6,7 @@
 #include "peer/live/unit_signs.hpp"
 #include "peer/playout/playout.hpp"
 #include "peer/policy/first_copies.hpp"
+#include "peer/policy/newcomer_share.hpp"
 #include "peer/policy/picker.hpp"
 #include "peer/policy/unasked_copies.hpp"
 #include "peer/policy/upload_slots.hpp"
@@ -213,8 +214,7 @@ private:
     /// Held chunks that one datagram can ask for: half a minute at 1 Mbit/s. Bounds its cost.
     static constexpr std::uint32_t requested_chunks_per_datagram_max = 4096;
     std::uint32_t request_budget_ = 0; ///< chunks that the datagram in hand may still ask for
-    double newcomer_units_ = 0;        ///< that may go to newcomers like new ones
-    TimePoint newcomer_refilled_{};
+    NewcomerShare newcomers_;
     std::deque<Spreading> spreading_; ///< newest last
     FirstCopies first_copies_;        ///< of a source
     UnaskedCopies unasked_;           ///< of a source

@@ -16,21 +16,10 @@ constexpr Duration have_delay = 100ms;
 constexpr UnitIndex have_sample = 19;
 /// Who asks again for a chunk did not have it a round trip ago; that much later it should have.
 constexpr Duration again_margin = 5ms;
-/// Who came in within this time hears of every unit: it has to find its way in.
-constexpr Duration newcomer_time = 3s;
-/// Share of the places' rate that its first units may take from the others, how many those are,
-/// and how many may be saved for the next ones.
-constexpr double newcomer_share = 0.15;
-constexpr std::uint32_t newcomer_units_max = 3;
 /// Units that are refused in one go: a joiner asks one neighbour for a few.
 constexpr std::size_t refusals_max = 16;
 /// A refusal names a held unit of the substream, no further back than this.
 constexpr UnitIndex refusal_reach = 10 * substreams;
-
-bool is_newcomer(TimePoint now, Channel const& channel)
-{
-    return now - channel.opened_at <= newcomer_time;
-}
 
 } // namespace
 
@@ -228,32 +217,16 @@ double LiveSwarm::rank(TimePoint now, Channel const& channel) const
     return first_copies_.distrusts(now, key_of(channel)) ? 0.0 : channel.rank();
 }
 
-/// The first units of somebody new go like new units, as long as that takes little of the uplink: a
-/// picture at once is worth a little delay of the others. Whole units, because nothing can be
-/// shown of a part.
 bool LiveSwarm::helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit)
 {
-    Channel::Help& help = channel.help;
-    if (help.unit == unit && help.chunks_left > 0) {
-        help.chunks_left -= 1;
-        return true;
-    }
-    if (!is_newcomer(now, channel) || help.units >= newcomer_units_max) {
-        return false;
-    }
+    std::uint32_t const chunks_per_unit = store_->grid().chunks_per_unit();
     Duration const duration = clock_.unit_duration().value_or(config_.unit_duration);
-    double const units_per_second =
-        newcomer_share * slots_.budget() / substreams * 1e6 / static_cast<double>(duration.count());
-    double const seconds = static_cast<double>((now - newcomer_refilled_).count()) / 1e6;
-    newcomer_units_ =
-        std::min(newcomer_units_ + seconds * units_per_second, double{newcomer_units_max});
-    newcomer_refilled_ = now;
-    if (newcomer_units_ < 1) {
-        return false;
-    }
-    newcomer_units_ -= 1;
-    help = {help.units + 1, unit, store_->grid().chunks_per_unit() - 1};
-    return true;
+    auto const held =
+        static_cast<Duration::rep>(channel.has.chunks().chunk_count() / chunks_per_unit);
+    return newcomers_.helps(now, {key_of(channel), now - channel.opened_at, duration * held}, unit,
+                            {.unit_duration = duration,
+                             .chunks_per_unit = chunks_per_unit,
+                             .copies = static_cast<double>(slots_.budget()) / substreams});
 }
 
 /// A newcomer hears at once that its pull has to wait, by another HAVE: it can ask somebody else
@@ -262,7 +235,8 @@ void LiveSwarm::tell_no_room(TimePoint now, Channel& channel, UnitIndex unit)
 {
     bool const has_room = slots_.free(now) > 0 && !data_waits_;
     // A child hears nothing of the substream in which it has a place: it would be a notice.
-    bool const may_hear = is_newcomer(now, channel) && store_->complete(unit) &&
+    bool const may_hear = NewcomerShare::is_new(now - channel.opened_at) &&
+                          store_->complete(unit) &&
                           !slots_.serves(now, key_of(channel), unit % substreams);
     if (is_source() || has_room || !may_hear) {
         return;
@@ -392,7 +366,7 @@ void LiveSwarm::announce(TimePoint now, UnitIndex unit)
         }
         // Who is full does not advertise; now and then it tells how early it is.
         bool const sample = (unit + to_number(channel->own_id)) % have_sample == 0 ||
-                            now - channel->opened_at < newcomer_time;
+                            NewcomerShare::is_new(now - channel->opened_at);
         if (!refused && !has_places && !few && !sample) {
             continue;
         }
