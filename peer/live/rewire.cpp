@@ -48,7 +48,7 @@ void LiveSwarm::rewire(TimePoint now)
             !channel->chokes_us && (picker_->fed_by(key) > 0 || picker_->offers(now, key));
         bool const useful =
             !channel->trust.is_doubtful(now) &&
-            (gives || slots_.places_of(key) > 0 || now - channel->opened_at < rewire_age_min);
+            (gives || slots_.serves(now, key) || now - channel->opened_at < rewire_age_min);
         if (!useful && (least == nullptr || channel->rank() < least->rank())) {
             least = channel.get();
         }
@@ -62,7 +62,9 @@ void LiveSwarm::rewire(TimePoint now)
 
 bool LiveSwarm::is_idle(TimePoint now, Channel const& channel) const
 {
-    return slots_.places_of(key_of(channel)) == 0 && now - channel.opened_at >= rewire_age_min;
+    PeerKey const key = key_of(channel);
+    return !slots_.serves(now, key) && picker_->fed_by(key) == 0 &&
+           now - channel.opened_at >= rewire_age_min;
 }
 
 } // namespace ppsp::peer

@@ -100,6 +100,16 @@ bool UploadSlots::serves(TimePoint now, PeerKey peer, std::uint64_t substream) c
     return holds(peer, substream) || leaves(now, peer, substream);
 }
 
+bool UploadSlots::serves(TimePoint now, PeerKey peer) const
+{
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        if (serves(now, peer, substream)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void UploadSlots::forget_idle(TimePoint now)
 {
     for (auto& children : children_) {

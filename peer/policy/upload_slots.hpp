@@ -49,6 +49,8 @@ public:
     [[nodiscard]] bool holds(PeerKey peer, std::uint64_t substream) const;
     /// Whether it is served: it has a place, or lost it less than `grace` ago.
     [[nodiscard]] bool serves(TimePoint now, PeerKey peer, std::uint64_t substream) const;
+    /// The same in any substream.
+    [[nodiscard]] bool serves(TimePoint now, PeerKey peer) const;
     /// Places of a substream at most: an equal share of all and, without `spread`, a quarter more.
     /// Many children of one substream wait for each other, few are hard to find when the others are
     /// full.

@@ -219,6 +219,29 @@ TEST(Swarm, a_full_node_lets_somebody_in_for_one_who_holds_no_place)
     EXPECT_GT(second.log.count<peer::NeighbourOpened>(), 0u);
 }
 
+/// Its parent dialled it and wants nothing of it.
+TEST(Swarm, a_full_node_does_not_close_the_conversation_that_feeds_it)
+{
+    VirtualSwarm swarm{19};
+    swarm.add_source({});
+    swarm.run_for(1s);
+    peer::NodeConfig config;
+    config.pex = false;
+    VirtualNode& parent = swarm.add_viewer(800ms, 20'000'000, config);
+    config.neighbours_target = 1;
+    config.neighbours_max = 2; // one place for strangers
+    VirtualNode& full = swarm.add_viewer(800ms, std::nullopt, config);
+    swarm.introduce(parent);
+    swarm.run_for(5s);
+    swarm.introduce(parent, {full.endpoint});
+    swarm.run_for(5s);
+    ASSERT_GT(full.output.size(), 0u);
+    swarm.introduce(swarm.add_viewer(800ms, std::nullopt, config), {full.endpoint});
+    swarm.run_for(20s);
+    EXPECT_EQ(full.log.count<peer::NeighbourClosed>(), 0u);
+    EXPECT_GT(swarm.figures(full).continuity(), 0.99);
+}
+
 /// Who lies about delays in both directions may get little; the others get everything.
 TEST(Swarm, delays_that_are_lies_hurt_nobody_else)
 {

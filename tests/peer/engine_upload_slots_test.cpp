@@ -93,7 +93,9 @@ TEST(UploadSlotsTest, who_loses_its_place_is_told_and_served_for_a_while)
     EXPECT_TRUE(slots.serves(at(1s), PeerKey{1}, 3));
     Duration const end = 1s + UploadSlots::grace;
     EXPECT_TRUE(slots.serves(at(end - 1us), PeerKey{1}, 3));
+    EXPECT_TRUE(slots.serves(at(end - 1us), PeerKey{1}));
     EXPECT_FALSE(slots.serves(at(end), PeerKey{1}, 3)) << "asked or not";
+    EXPECT_FALSE(slots.serves(at(end), PeerKey{1}));
     EXPECT_TRUE(slots.admit(at(end - 1us), PeerKey{1}, 3, 100));
     EXPECT_TRUE(slots.admit(at(end - 1us), PeerKey{2}, 3, 5000));
     EXPECT_FALSE(slots.admit(at(end), PeerKey{1}, 3, 100));
