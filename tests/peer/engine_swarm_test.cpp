@@ -242,6 +242,28 @@ TEST(Swarm, a_full_node_does_not_close_the_conversation_that_feeds_it)
     EXPECT_GT(swarm.figures(full).continuity(), 0.99);
 }
 
+TEST(Swarm, a_full_node_does_not_close_the_conversation_with_whom_it_serves)
+{
+    VirtualSwarm swarm{19};
+    VirtualNode& source = swarm.add_source({});
+    swarm.run_for(1s);
+    peer::NodeConfig config;
+    config.pex = false;
+    VirtualNode& child = swarm.add_viewer(800ms, 0, config);
+    VirtualNode& stranger = swarm.add_viewer(800ms, 0, config);
+    config.neighbours_target = 1;
+    config.neighbours_max = 2; // one place for strangers
+    VirtualNode& full = swarm.add_viewer(800ms, 20'000'000, config);
+    swarm.introduce(full, {source.endpoint});
+    swarm.run_for(5s);
+    swarm.introduce(child, {full.endpoint});
+    swarm.run_for(5s);
+    swarm.introduce(stranger, {full.endpoint});
+    swarm.run_for(20s);
+    EXPECT_EQ(child.log.count<peer::NeighbourClosed>(), 0u);
+    EXPECT_GT(swarm.figures(child).continuity(), 0.99);
+}
+
 /// Who lies about delays in both directions may get little; the others get everything.
 TEST(Swarm, delays_that_are_lies_hurt_nobody_else)
 {
