@@ -55,8 +55,8 @@ private:
         UnitIndex unit = 0;            ///< the newest
         std::uint32_t chunks_left = 0; ///< of it
     };
-    std::map<PeerKey, Help> helped_;
-    double saved_ = 0; ///< units
+    std::map<PeerKey, Help> helped_; ///< as many as there are conversations at most: `forget`
+    double saved_ = 0;               ///< units
     TimePoint refilled_{};
 };
 

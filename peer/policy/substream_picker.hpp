@@ -75,10 +75,10 @@ struct SubstreamPickerConfig {
     /// this, plus a random time up to twice this: if nobody got a first copy, one does so first
     /// and serves the rest, instead of all of them at once overloading the source.
     Duration source_hold_off = std::chrono::milliseconds{80};
-    /// Units in a row that a parent did not begin, without saying no, before it is given up: two
-    /// seconds of 50 ms units. Where somebody high up has to find another parent, all behind it
-    /// miss units at once; if they leave, too, the branch falls apart instead of coming back with
-    /// its top.
+    /// Units in a row of a substream that a parent did not begin, without saying no, before it is
+    /// given up: two seconds of 50 ms units. Where somebody high up has to find another parent, all
+    /// behind it miss units at once; if they leave, too, the branch falls apart instead of coming
+    /// back with its top.
     std::uint32_t misses_max = 5;
     /// A parent that misses a unit and said nothing at all for that long is gone: all its
     /// substreams look for others.
