@@ -168,6 +168,7 @@ void SubstreamPicker::refuse(TimePoint now, PeerKey parent, std::uint32_t substr
 {
     block(now, parent, substream);
     Substream& mine = substreams_[substream];
+    release_units(now, parent, substream);
     if (mine.rival == parent) {
         withdraw_from(parent, first_ + units_.size(), substream);
         mine.rival.reset();
@@ -175,6 +176,33 @@ void SubstreamPicker::refuse(TimePoint now, PeerKey parent, std::uint32_t substr
     if (mine.parent == parent) {
         withdraw_from(parent, first_ + units_.size(), substream);
         unsubscribe(mine);
+    }
+}
+
+/// A parent that is given up is often behind: units that exist have yet to come to it. It would
+/// keep our place for them and push them at last, when somebody else has sent them.
+void SubstreamPicker::release_units(TimePoint now, PeerKey parent, std::uint32_t substream)
+{
+    Substream const& mine = substreams_[substream];
+    UnitIndex const end = first_ + units_.size();
+    for (UnitIndex unit = next_of(substream, first_); unit < end; unit += substreams) {
+        UnitState& state = units_[unit - first_];
+        if (!state.open) {
+            continue;
+        }
+        bool const awaited = state.parent == parent && !state.started && !state.pull;
+        bool const raced =
+            mine.rival == parent && unit >= mine.rival_from && state.parent != parent;
+        if (awaited) {
+            state.parent.reset();
+            state.check = now;
+            next_check_ = now;
+        } else if (state.subscribed == parent) {
+            state.subscribed.reset();
+        } else if (!raced) {
+            continue;
+        }
+        withdrawals_.push_back({parent, unit});
     }
 }
 
@@ -310,9 +338,10 @@ std::optional<PeerKey> SubstreamPicker::best_parent(TimePoint now, PickerView co
         bool const known = at != parents_.end() && at->second.any.known;
         Duration const lag =
             parent.is_source && !known ? Duration::zero() : usual_lag(parent.key, substream).mean;
-        Duration const handicap = known && !offers(now, parent.key, substream)
-                                      ? config_.no_offer_handicap
-                                      : Duration::zero();
+        bool const is_full = known && !offers(now, parent.key, substream);
+        bool const is_entitled = climbs_ && parent.is_source;
+        Duration const handicap =
+            is_full && !is_entitled ? config_.no_offer_handicap : Duration::zero();
         Duration const doubt = parent.doubtful ? config_.doubt_handicap : Duration::zero();
         Duration const cost = lag + handicap + doubt + lag_per_fed * fed_by(parent.key) +
                               Duration{rng_.between(0, 3000)};
@@ -335,7 +364,6 @@ void SubstreamPicker::improve(TimePoint now, PickerView const& view, Plan& plan)
     std::optional<std::uint32_t> worst;
     std::optional<PeerKey> better;
     Duration worst_gain = config_.improve_gain;
-    bool const climbs = view.places() >= config_.climb_places;
     for (std::uint32_t number = 0; number < substreams; ++number) {
         Substream const& mine = substreams_[number];
         if (!mine.parent || !mine.confirmed || mine.rival) {
@@ -352,7 +380,7 @@ void SubstreamPicker::improve(TimePoint now, PickerView const& view, Plan& plan)
             }
             bool const offered = offers(now, parent.key, number);
             Duration const gain = own - at->second.lag[number].mean;
-            if ((offered || (climbs && gain > config_.climb_gain)) && gain > worst_gain) {
+            if ((offered || (climbs_ && gain > config_.climb_gain)) && gain > worst_gain) {
                 worst = number;
                 worst_gain = gain;
                 better = parent.key;

@@ -256,6 +256,7 @@ void SubstreamPicker::plan(TimePoint now, PickerView const& view, Plan& plan)
     planned_.clear();
     open_units(now, view);
     next_check_ = now + 1s;
+    climbs_ = view.places() >= config_.climb_places;
     subscribe(now, view, plan);
     improve(now, view, plan);
     std::erase_if(open_, [&](UnitIndex unit) {

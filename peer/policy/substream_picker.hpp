@@ -90,7 +90,7 @@ struct SubstreamPickerConfig {
     /// One substream at a time moves to a parent that had its units earlier by at least `gain`.
     Duration improve_gap = std::chrono::seconds{2};
     /// Who can pass that much on, two streams, also asks full parents: the place of a child that
-    /// passes less on is worth more with it.
+    /// passes less on is worth more with it. The source is asked before all others.
     std::uint32_t climb_places = 2 * substreams;
     Duration climb_gain = std::chrono::milliseconds{150};
     Duration improve_gap_max = std::chrono::seconds{40};
@@ -192,6 +192,7 @@ private:
     void note_miss(TimePoint now, ParentView const& parent, std::uint32_t substream);
     void block(TimePoint now, PeerKey parent, std::uint32_t substream);
     void refuse(TimePoint now, PeerKey parent, std::uint32_t substream);
+    void release_units(TimePoint now, PeerKey parent, std::uint32_t substream);
     void on_no_place(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view);
     void on_no_room(TimePoint now, PeerKey parent, UnitIndex unit, PickerView const& view);
     [[nodiscard]] bool was_vain(TimePoint now, PeerKey parent) const;
@@ -224,6 +225,7 @@ private:
     std::uint64_t salt_; ///< spreads hold-offs over the nodes of a swarm
     TimePoint next_check_{};
     TimePoint next_improvement_{};
+    bool climbs_ = false;                 ///< can pass much on, as of the last plan
     Duration improve_gap_{};              ///< grows while attempts fail
     std::vector<Withdrawal> withdrawals_; ///< for the next plan; one per unit at most
     UnitIndex first_ = 0;                 ///< of `units_`

@@ -186,7 +186,8 @@ std::uint32_t UploadSlots::places_of(PeerKey peer) const
 bool UploadSlots::preempt(TimePoint now, PeerKey peer, std::uint32_t substream, double rank)
 {
     auto& children = children_[substream];
-    if (children.empty() || now - last_preemption_ < preemption_gap) {
+    Duration const gap = spread_ ? preemption_gap_source : preemption_gap;
+    if (children.empty() || now - last_preemption_ < gap) {
         return false;
     }
     auto const least =

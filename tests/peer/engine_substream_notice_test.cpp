@@ -55,6 +55,21 @@ TEST_F(SubstreamPickerNoticeTest,
     EXPECT_FALSE(withdraws(moved, right_, unit_0 + 16));
 }
 
+TEST_F(SubstreamPickerNoticeTest, a_successor_that_refuses_need_not_send_what_exists_already)
+{
+    subscribe_to_left();
+    push(start + 20ms, left_, unit_0);
+    picker_.on_repeated(at(start + 100ms), left_, unit_0, view_);
+    ASSERT_EQ(asked_of(plan(start + 100ms), unit_0 + 8), right_);
+    advance_to(unit_0 + 8);
+    Duration const now = when(unit_0 + 8) + 1ms;
+    picker_.on_repeated(at(now), right_, unit_0, view_);
+    Plan const after = plan(now);
+    EXPECT_TRUE(withdraws(after, right_, unit_0 + 8));
+    EXPECT_FALSE(withdraws(after, left_, unit_0 + 8)) << "it goes on for a while";
+    EXPECT_FALSE(withdraws(after, right_, unit_0)) << "of that it knows nothing";
+}
+
 TEST_F(SubstreamPickerNoticeTest, a_duplicate_of_who_is_no_successor_changes_nothing)
 {
     subscribe_to_left();

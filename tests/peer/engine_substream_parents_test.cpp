@@ -206,6 +206,21 @@ TEST_F(SubstreamPickerTest, prefers_a_parent_that_offers_to_one_that_is_a_little
     EXPECT_EQ(asked_of(first, unit_0 + 1), left_) << "of that substream nobody said anything";
 }
 
+TEST_F(SubstreamPickerTest, only_who_passes_much_on_asks_a_full_source_first)
+{
+    join(source_, true);
+    announce(when(unit_0 - 16) + 20ms, source_, unit_0 - 16);
+    announce(when(unit_0 - 8) + 60ms, left_, unit_0 - 8);
+    ASSERT_FALSE(picker_.offers(at(asked_at_), source_, 0));
+    for (bool const climbs : {false, true}) {
+        view_.places_ = config_.climb_places - (climbs ? 0 : 1);
+        SubstreamPicker picker = picker_;
+        Plan plan;
+        picker.plan(at(asked_at_), view_, plan);
+        EXPECT_EQ(asked_of(plan, unit_0), climbs ? source_ : left_);
+    }
+}
+
 TEST_F(SubstreamPickerTest, a_doubtful_parent_gets_no_subscription_while_there_are_others)
 {
     join(right_);

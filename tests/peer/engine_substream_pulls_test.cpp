@@ -12,6 +12,7 @@ TEST_F(SubstreamPickerTest, an_overdue_unit_is_pulled_from_who_has_it)
     Plan const before = plan(late - 1us);
     EXPECT_TRUE(asks_for(before, unit_0).empty());
     EXPECT_EQ(picker_.deadline(), at(late));
+    view_.parents_[0].heard = at(start);
     Plan const after = plan(late);
     EXPECT_EQ(asked_of(after, unit_0), right_);
     EXPECT_FALSE(withdraws(after, left_, unit_0)) << "its parent may still pass it on";
