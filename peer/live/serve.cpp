@@ -18,6 +18,8 @@ constexpr UnitIndex have_sample = 19;
 constexpr Duration again_margin = 5ms;
 /// Units that are refused in one go: a joiner asks one neighbour for a few.
 constexpr std::size_t refusals_max = 16;
+/// More than any window of units that a neighbour can hold.
+constexpr std::uint64_t held_units_max = 1'000'000;
 /// A refusal names a held unit of the substream, no further back than this.
 constexpr UnitIndex refusal_reach = 10 * substreams;
 
@@ -221,9 +223,13 @@ bool LiveSwarm::helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit)
 {
     std::uint32_t const chunks_per_unit = store_->grid().chunks_per_unit();
     Duration const duration = clock_.unit_duration().value_or(config_.unit_duration);
-    auto const held =
-        static_cast<Duration::rep>(channel.has.chunks().chunk_count() / chunks_per_unit);
-    return newcomers_.helps(now, {key_of(channel), now - channel.opened_at, duration * held}, unit,
+    Duration const known_for = now - channel.opened_at;
+    // Counted for those alone who may be newcomers: it takes a look at all intervals.
+    std::uint64_t const units =
+        NewcomerShare::is_new(known_for) ? channel.has.chunks().chunk_count() / chunks_per_unit : 0;
+    Duration const holds =
+        duration * static_cast<Duration::rep>(std::min<std::uint64_t>(units, held_units_max));
+    return newcomers_.helps(now, {key_of(channel), known_for, holds}, unit,
                             {.unit_duration = duration,
                              .chunks_per_unit = chunks_per_unit,
                              .copies = static_cast<double>(slots_.budget()) / substreams});

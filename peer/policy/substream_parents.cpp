@@ -260,6 +260,9 @@ void SubstreamPicker::subscribe(TimePoint now, PickerView const& view, Plan& pla
         }
         if (!mine.parent && now >= mine.next_try) {
             mine.parent = best_parent(now, view, number);
+            if (mine.parent && mine.parent == mine.rival) {
+                mine.rival.reset(); // what it was asked before the old parent went, it still is
+            }
             mine.next_try = now + retry_gap + Duration{rng_.between(0, retry_gap.count())};
         }
         if (!mine.parent) {
@@ -314,14 +317,21 @@ bool SubstreamPicker::offers(TimePoint now, PeerKey parent) const
     return offered >= 2; // one may be the rare word of a full one
 }
 
+/// What it sent before it heard of it may still come.
+bool SubstreamPicker::was_given_up(TimePoint now, PeerKey parent, std::uint32_t substream) const
+{
+    auto const at = parents_.find(parent);
+    return at != parents_.end() && at->second.refused_at[substream] != TimePoint{} &&
+           now - at->second.refused_at[substream] < config_.refusal_fresh;
+}
+
 bool SubstreamPicker::blocked(TimePoint now, PeerKey parent, std::uint32_t substream) const
 {
     auto const at = parents_.find(parent);
     if (at == parents_.end() || at->second.blocked_until[substream] <= now) {
         return false;
     }
-    return !offers(now, parent, substream) ||
-           now - at->second.refused_at[substream] < config_.refusal_fresh;
+    return !offers(now, parent, substream) || was_given_up(now, parent, substream);
 }
 
 /// The unblocked neighbour that had the substream's units earliest lately.

@@ -95,7 +95,7 @@ void SubstreamPicker::on_chunk(TimePoint now, PeerKey from, UnitIndex unit, Pick
         if (state->subscribed == from) {
             state->subscribed.reset();
             state->pull = false;
-        } else if (!state->pull) {
+        } else if (!state->pull && !was_given_up(now, from, substream_of(unit))) {
             adopt(from, unit, view);
         }
     }

@@ -57,7 +57,7 @@ struct SubstreamPickerConfig {
     Duration fed_max = std::chrono::milliseconds{1300};
     /// A parent that neither pushed nor refused by then: two units and a little.
     Duration trial_max = std::chrono::milliseconds{1000};
-    /// A refusal that recent counts more than an offer.
+    /// A refusal that recent counts more than an offer, and than what is pushed all the same.
     Duration refusal_fresh = std::chrono::milliseconds{500};
     /// Who gave notice and pushes that much later has a place for us again: parents go on for 1.3
     /// s.
@@ -200,6 +200,7 @@ private:
                    PeerKey rival);
     void withdraw_from(PeerKey parent, UnitIndex unit, std::uint32_t substream);
     void unsubscribe(Substream& substream);
+    [[nodiscard]] bool was_given_up(TimePoint now, PeerKey parent, std::uint32_t substream) const;
     [[nodiscard]] bool blocked(TimePoint now, PeerKey parent, std::uint32_t substream) const;
     [[nodiscard]] std::optional<PeerKey> likely_holder(TimePoint now, PickerView const& view,
                                                        UnitIndex unit) const;
@@ -227,7 +228,7 @@ private:
     TimePoint next_improvement_{};
     bool climbs_ = false;                 ///< can pass much on, as of the last plan
     Duration improve_gap_{};              ///< grows while attempts fail
-    std::vector<Withdrawal> withdrawals_; ///< for the next plan; one per unit at most
+    std::vector<Withdrawal> withdrawals_; ///< for the next plan; a unit may be there twice
     UnitIndex first_ = 0;                 ///< of `units_`
     std::deque<UnitState> units_;
     /// Those of them that are open, in order; what is open no more leaves with the next plan.

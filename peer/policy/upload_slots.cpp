@@ -186,8 +186,8 @@ std::uint32_t UploadSlots::places_of(PeerKey peer) const
 bool UploadSlots::preempt(TimePoint now, PeerKey peer, std::uint32_t substream, double rank)
 {
     auto& children = children_[substream];
-    Duration const gap = spread_ ? preemption_gap_source : preemption_gap;
-    if (children.empty() || now - last_preemption_ < gap) {
+    Duration const since = now - last_preemption_;
+    if (children.empty() || since < (spread_ ? preemption_gap_source : preemption_gap)) {
         return false;
     }
     auto const least =
@@ -198,7 +198,8 @@ bool UploadSlots::preempt(TimePoint now, PeerKey peer, std::uint32_t substream, 
         std::max_element(children.begin(), children.end(), [this](Child const& a, Child const& b) {
             return places_of(a.peer) < places_of(b.peer);
         });
-    bool const spread = spread_ && places_of(richest->peer) >= places_of(peer) + 2 &&
+    bool const spread = spread_ && since >= preemption_gap &&
+                        places_of(richest->peer) >= places_of(peer) + 2 &&
                         rank * preemption_gain >= richest->rank;
     if (!earned && !spread) {
         return false;

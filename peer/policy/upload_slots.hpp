@@ -26,7 +26,7 @@ public:
     /// At most one child per that time loses its place to another.
     static constexpr Duration preemption_gap = std::chrono::milliseconds{700};
     /// A source's places decide how fast a swarm comes together: in its first seconds nobody has
-    /// proven anything, and who came first holds them.
+    /// proven anything, and who came first holds them. So often they go to who passes more on.
     static constexpr Duration preemption_gap_source = std::chrono::milliseconds{100};
     /// A child that lost its place is served on for that long, three units of its substream: it
     /// finds another parent before it misses anything, and so do those behind it.

@@ -10,6 +10,7 @@ TEST_F(SubstreamPickerGivenUpTest, who_is_given_up_need_not_send_what_exists_alr
 {
     subscribe_to_left();
     advance_to(unit_0 + 8);
+    view_.missing_[unit_0 + 3] = all_chunks;
     view_.held[{right_, unit_0}] = all_chunks;
     Plan const before = plan(asked_at_ + 20ms);
     EXPECT_FALSE(withdraws(before, left_, unit_0));
@@ -18,7 +19,7 @@ TEST_F(SubstreamPickerGivenUpTest, who_is_given_up_need_not_send_what_exists_alr
     Plan const after = plan(asked_at_ + 30ms);
     EXPECT_TRUE(withdraws(after, left_, unit_0));
     EXPECT_TRUE(withdraws(after, left_, unit_0 + 8));
-    EXPECT_FALSE(withdraws(after, left_, unit_0 + 1)) << "another substream";
+    EXPECT_FALSE(withdraws(after, left_, unit_0 + 3)) << "another substream";
     EXPECT_EQ(asked_of(after, unit_0), right_) << "not when the parent's patience ends";
 }
 
@@ -48,18 +49,34 @@ TEST_F(SubstreamPickerGivenUpTest, who_is_given_up_need_not_send_what_is_fetched
     Plan const fetched = plan(when(late) + 300ms);
     ASSERT_EQ(asked_of(fetched, late), right_);
     EXPECT_FALSE(withdraws(fetched, left_, late)) << "what comes late is passed on";
-    push_half(when(late) + 310ms, left_, late + 1); // the others go on
-    for (UnitIndex unit = late + substreams; picker_.fed_by(left_) == substreams;
-         unit += substreams) {
+    UnitIndex unit = late;
+    Plan next = fetched;
+    while (picker_.fed_by(left_) == substreams) {
+        EXPECT_FALSE(withdraws(next, left_, late));
+        unit += substreams;
+        ASSERT_LT(unit, late + 10 * substreams);
         advance_to(unit);
         view_.held[{right_, unit}] = all_chunks;
         view_.parents_[0].heard = at(when(unit));
-        Plan const next = plan(when(unit) + 300ms);
-        if (picker_.fed_by(left_) < substreams) {
-            EXPECT_TRUE(withdraws(next, left_, late));
-        }
-        ASSERT_LT(unit, late + 10 * substreams);
+        next = plan(when(unit) + 300ms);
     }
+    EXPECT_GT(unit, late);
+    EXPECT_TRUE(withdraws(next, left_, late));
+}
+
+TEST_F(SubstreamPickerGivenUpTest, what_was_on_its_way_does_not_bring_it_back)
+{
+    subscribe_to_left();
+    advance_to(unit_0);
+    picker_.on_repeated(at(start + 30ms), left_, unit_0 - 8, view_);
+    ASSERT_EQ(picker_.fed_by(left_), substreams - 1);
+    Duration const late = start + 30ms + config_.refusal_fresh;
+    push_half(late - 1us, left_, unit_0);
+    EXPECT_EQ(picker_.asked(unit_0), left_) << "it is welcome all the same";
+    EXPECT_EQ(picker_.fed_by(left_), substreams - 1);
+    advance_to(unit_0 + 8);
+    push_half(late + when(unit_0 + 8) - start, left_, unit_0 + 8);
+    EXPECT_EQ(picker_.fed_by(left_), substreams) << "somebody gave us a place";
 }
 
 } // namespace

@@ -70,6 +70,25 @@ TEST_F(SubstreamPickerNoticeTest, a_successor_that_refuses_need_not_send_what_ex
     EXPECT_FALSE(withdraws(after, right_, unit_0)) << "of that it knows nothing";
 }
 
+TEST_F(SubstreamPickerNoticeTest, a_successor_that_becomes_the_parent_is_not_raced_with_itself)
+{
+    subscribe_to_left();
+    push(start + 20ms, left_, unit_0);
+    (void)plan(start + 20ms);
+    announce(when(unit_0 + 8) + 20ms, left_, unit_0 + 8);
+    ASSERT_EQ(asked_of(plan(when(unit_0 + 8) + 20ms), unit_0 + 16), right_);
+    announce(when(unit_0 + 16) + 20ms, left_, unit_0 + 16); // it withholds the next one, too
+    Duration now = when(unit_0 + 16) + 20ms;
+    (void)plan(now);
+    ASSERT_EQ(picker_.fed_by(right_), 1u);
+    for (UnitIndex unit = unit_0 + 24; unit <= unit_0 + 64; unit += substreams) {
+        now = when(unit) + 20ms;
+        push(now, right_, unit);
+        EXPECT_FALSE(withdraws(plan(now), right_, unit + substreams)) << unit;
+        EXPECT_TRUE(picker_.fed(at(now), 0)) << unit;
+    }
+}
+
 TEST_F(SubstreamPickerNoticeTest, a_duplicate_of_who_is_no_successor_changes_nothing)
 {
     subscribe_to_left();

@@ -250,13 +250,23 @@ TEST(UploadSlotsTest, a_source_spreads_its_places_over_equals)
     UploadSlots slots{true};
     give_all_to_one(slots);
     for (std::uint32_t i = 0; i < 6; ++i) {
-        Duration const now = 1s + UploadSlots::preemption_gap_source * i;
+        Duration const now = 1s + UploadSlots::preemption_gap * i;
         keep_places(slots, now, PeerKey{1});
         keep_places(slots, now, PeerKey{2});
         EXPECT_EQ(slots.admit(at(now), PeerKey{2}, i, equal_rank), i < 3) << i;
     }
     EXPECT_EQ(slots.places_of(PeerKey{1}), 3u);
     EXPECT_EQ(slots.places_of(PeerKey{2}), 3u);
+}
+
+TEST(UploadSlotsTest, a_source_does_not_hurry_to_spread_its_places)
+{
+    UploadSlots slots{true};
+    give_all_to_one(slots);
+    EXPECT_TRUE(slots.admit(at(1s), PeerKey{2}, 0, equal_rank));
+    Duration const again = 1s + UploadSlots::preemption_gap;
+    EXPECT_FALSE(slots.admit(at(again - 1us), PeerKey{2}, 1, equal_rank));
+    EXPECT_TRUE(slots.admit(at(again), PeerKey{2}, 1, equal_rank));
 }
 
 TEST(UploadSlotsTest, a_source_spreads_no_place_to_who_passes_much_less_on)

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <random>
 #include <thread>
 
 extern char** environ; // NOLINT(readability-redundant-declaration)
@@ -45,17 +46,28 @@ double longest_step(std::vector<std::int64_t> times)
     return static_cast<double>(longest) / 90'000;
 }
 
+/// Below the ports that the system gives to whoever asks for any: those that others use may be
+/// taken between now and the test's own use.
 std::uint16_t free_port(int type)
 {
-    int const descriptor = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    EXPECT_EQ(::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size), 0);
-    ::close(descriptor);
-    return ntohs(address.sin_port);
+    constexpr unsigned first = 20'000;
+    constexpr unsigned count = 12'000;
+    std::random_device random;
+    for (int tries = 0; tries < 100; ++tries) {
+        int const descriptor = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(static_cast<std::uint16_t>(first + random() % count));
+        int const failed =
+            ::bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address);
+        ::close(descriptor);
+        if (failed == 0) {
+            return ntohs(address.sin_port);
+        }
+    }
+    ADD_FAILURE() << "no free port";
+    return 0;
 }
 
 } // namespace
