@@ -63,6 +63,7 @@ TEST_F(SubstreamPickerNoticeTest, a_successor_that_refuses_need_not_send_what_ex
     ASSERT_EQ(asked_of(plan(start + 100ms), unit_0 + 8), right_);
     advance_to(unit_0 + 8);
     Duration const now = when(unit_0 + 8) + 1ms;
+    ASSERT_FALSE(withdraws(plan(now), right_, unit_0 + 8)); // it is known to exist
     picker_.on_repeated(at(now), right_, unit_0, view_);
     Plan const after = plan(now);
     EXPECT_TRUE(withdraws(after, right_, unit_0 + 8));
