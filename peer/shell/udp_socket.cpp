@@ -1,11 +1,9 @@
 #include "peer/shell/udp_socket.hpp"
 
 #include "peer/shell/socket_address.hpp"
+#include "peer/shell/socket_readiness.hpp"
 #include "peer/shell/udp_batch.hpp"
 #include "protocol/base/assert.hpp"
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/udp.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -18,8 +16,6 @@
 
 namespace ppsp::peer {
 namespace {
-
-namespace asio = boost::asio;
 
 /// Datagrams read before other work of the thread gets its turn.
 constexpr std::size_t receive_turn_max = 8 * UdpSocket::batch_size;
@@ -96,14 +92,20 @@ bool refuses_segmentation(int error)
 
 } // namespace
 
-struct UdpSocket::Parts : std::enable_shared_from_this<UdpSocket::Parts> {
-    Parts(asio::io_context& context, bool v6, SpareBuffers* buffers, UdpStatistics const& tuned)
-        : socket(context), is_v6(v6), spare(buffers),
+struct UdpSocket::Parts {
+    Parts(int descriptor, bool v6, SpareBuffers* buffers, UdpStatistics const& tuned)
+        : socket(descriptor), is_v6(v6), spare(buffers),
           receiving(tuned.coalescing ? coalesced_messages : batch_size,
                     tuned.coalescing ? coalesced_bytes : datagram_size_max),
           statistics(tuned)
     {}
 
+    ~Parts() { close(); }
+    Parts(Parts const&) = delete;
+    Parts& operator=(Parts const&) = delete;
+
+    [[nodiscard]] bool is_open() const { return socket >= 0; }
+    void close();
     void wait_readable();
     void receive();
     [[nodiscard]] std::size_t receive_batch();
@@ -114,7 +116,8 @@ struct UdpSocket::Parts : std::enable_shared_from_this<UdpSocket::Parts> {
     [[nodiscard]] bool send_batch();
     [[nodiscard]] bool send_first_alone();
 
-    asio::ip::udp::socket socket;
+    int socket; ///< file descriptor, -1 when closed
+    std::unique_ptr<SocketReadiness> readiness;
     bool is_v6;
     SpareBuffers* spare;
     bool is_waiting_to_write = false;
@@ -129,7 +132,7 @@ struct UdpSocket::Parts : std::enable_shared_from_this<UdpSocket::Parts> {
 };
 
 Result<std::unique_ptr<UdpSocket>, std::string>
-UdpSocket::open(asio::io_context& context, Endpoint const& listen, UdpOptions options)
+UdpSocket::open(boost::asio::io_context& context, Endpoint const& listen, UdpOptions options)
 {
     bool const is_v6 = !listen.is_v4();
     int const fd =
@@ -142,18 +145,20 @@ UdpSocket::open(asio::io_context& context, Endpoint const& listen, UdpOptions op
     }
     UdpStatistics statistics;
     tune(fd, options, statistics);
+    auto parts = std::make_unique<Parts>(fd, is_v6, options.spare, statistics);
     SocketAddress const address = to_socket_address(listen, is_v6);
     if (::bind(fd, address.get(), address.size) != 0) {
-        int const error = errno;
-        ::close(fd);
-        return failure(bind_sentence(listen, error));
+        return failure(bind_sentence(listen, errno));
     }
-    auto parts = std::make_shared<Parts>(context, is_v6, options.spare, statistics);
-    parts->socket.assign(is_v6 ? asio::ip::udp::v6() : asio::ip::udp::v4(), fd);
+    auto readiness = SocketReadiness::open(context, fd);
+    if (!readiness) {
+        return failure(std::move(readiness.error()));
+    }
+    parts->readiness = *std::move(readiness);
     return std::unique_ptr<UdpSocket>(new UdpSocket(std::move(parts)));
 }
 
-UdpSocket::UdpSocket(std::shared_ptr<Parts> parts) : parts_(std::move(parts)) {}
+UdpSocket::UdpSocket(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 UdpSocket::~UdpSocket()
 {
@@ -162,19 +167,25 @@ UdpSocket::~UdpSocket()
 
 void UdpSocket::close()
 {
-    boost::system::error_code ignored;
-    parts_->socket.close(ignored);
-    parts_->on_batch = nullptr;
-    parts_->on_drained = nullptr;
-    parts_->waiting.clear();
+    parts_->close();
+}
+
+void UdpSocket::Parts::close()
+{
+    readiness.reset();
+    if (is_open()) {
+        ::close(std::exchange(socket, -1));
+    }
+    on_batch = nullptr;
+    on_drained = nullptr;
+    waiting.clear();
 }
 
 Endpoint UdpSocket::local_endpoint() const
 {
     sockaddr_storage address{};
     socklen_t size = sizeof(address);
-    int const fd = parts_->socket.native_handle();
-    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    if (::getsockname(parts_->socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
         return {};
     }
     return to_endpoint(address);
@@ -200,7 +211,7 @@ void UdpSocket::start(BatchHandler on_batch, DrainedHandler on_drained)
 
 void UdpSocket::read()
 {
-    if (parts_->socket.is_open()) {
+    if (parts_->is_open()) {
         parts_->receive();
     }
 }
@@ -232,12 +243,7 @@ void UdpSocket::flush()
 
 void UdpSocket::Parts::wait_readable()
 {
-    socket.async_wait(asio::ip::udp::socket::wait_read,
-                      [self = shared_from_this()](boost::system::error_code const& error) {
-                          if (!error && self->on_batch) {
-                              self->receive();
-                          }
-                      });
+    readiness->when_readable([this] { receive(); });
 }
 
 void UdpSocket::Parts::receive()
@@ -247,7 +253,7 @@ void UdpSocket::Parts::receive()
         std::size_t const messages = receive_batch();
         taken += batch.size();
         hand_out();
-        if (!socket.is_open()) {
+        if (!is_open()) {
             return;
         }
         if (messages < receiving.messages_max()) {
@@ -262,7 +268,7 @@ void UdpSocket::Parts::receive()
 std::size_t UdpSocket::Parts::receive_batch()
 {
     batch.clear();
-    std::size_t const count = receiving.receive(socket.native_handle());
+    std::size_t const count = receiving.receive(socket);
     statistics.receive_calls += count > 0 ? 1 : 0;
     for (std::size_t i = 0; i < count; ++i) {
         ReceiveBatch::Message const message = receiving.message(i);
@@ -297,7 +303,7 @@ void UdpSocket::Parts::split(ReceiveBatch::Message const& message)
 void UdpSocket::Parts::hand_out()
 {
     std::span<Datagram const> rest = batch;
-    while (!rest.empty() && socket.is_open()) {
+    while (!rest.empty() && is_open()) {
         auto const part = rest.first(std::min(rest.size(), batch_size));
         on_batch(part);
         rest = rest.subspan(part.size());
@@ -307,18 +313,15 @@ void UdpSocket::Parts::hand_out()
 void UdpSocket::Parts::wait_writable()
 {
     is_waiting_to_write = true;
-    socket.async_wait(asio::ip::udp::socket::wait_write,
-                      [self = shared_from_this()](boost::system::error_code const& error) {
-                          self->is_waiting_to_write = false;
-                          if (!error) {
-                              self->send_waiting();
-                          }
-                      });
+    readiness->when_writable([this] {
+        is_waiting_to_write = false;
+        send_waiting();
+    });
 }
 
 void UdpSocket::Parts::send_waiting()
 {
-    while (!waiting.empty() && socket.is_open()) {
+    while (!waiting.empty() && is_open()) {
         if (send_batch()) {
             continue;
         }
@@ -346,9 +349,8 @@ bool UdpSocket::Parts::send_batch()
     sending.fill(waiting.items(), statistics.segmentation, is_v6);
     auto const messages = sending.messages();
     ++statistics.send_calls;
-    int const count =
-        ::sendmmsg(socket.native_handle(), messages.data(), static_cast<unsigned>(messages.size()),
-                   MSG_DONTWAIT | MSG_NOSIGNAL);
+    int const count = ::sendmmsg(socket, messages.data(), static_cast<unsigned>(messages.size()),
+                                 MSG_DONTWAIT | MSG_NOSIGNAL);
     std::size_t sent = 0;
     for (int i = 0; i < count; ++i) {
         std::size_t const datagrams = sending.datagrams(static_cast<std::size_t>(i));
@@ -367,7 +369,7 @@ bool UdpSocket::Parts::send_first_alone()
 {
     msghdr const header = sending.first_alone();
     ++statistics.send_calls;
-    if (::sendmsg(socket.native_handle(), &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+    if (::sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
         return false;
     }
     ++statistics.sent;

@@ -103,8 +103,8 @@ public:
 
 private:
     struct Parts;
-    explicit UdpSocket(std::shared_ptr<Parts> parts);
-    std::shared_ptr<Parts> parts_;
+    explicit UdpSocket(std::unique_ptr<Parts> parts);
+    std::unique_ptr<Parts> parts_;
 };
 
 } // namespace ppsp::peer

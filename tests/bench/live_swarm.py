@@ -74,7 +74,7 @@ def main():
     print(f"stalls, all                 {sum(f['stalls'] for f in figures.values())}")
     print(f"duplicates                  {100 * sum(f['duplicate_bytes'] for f in figures.values()) / media:.2f} %")
     print(f"viewer CPU, mean            "
-          f"{100 * statistics.mean(f['cpu_seconds'] / f['uptime_s'] for f in figures.values()):.1f} % of a core")
+          f"{100 * statistics.mean(f['cpu_seconds'] / f['uptime_s'] for f in figures.values()):.2f} % of a core")
     print(f"viewer memory, max          {max(f['rss_bytes'] for f in figures.values()) / 1e6:.0f} MB")
     if player:
         print(f"glass to glass              {player.get('glass_to_glass_ms')}")

@@ -1,5 +1,8 @@
 #include "tests/peer/udp_sockets.hpp"
 
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <sys/resource.h>
 #include <thread>
 
 /// A socket that is not read all the time.
@@ -39,6 +42,38 @@ TEST_F(UdpReadingTest, who_is_not_to_read_on_finds_everything_at_the_next_read)
     EXPECT_EQ(got, 3u) << "there was nothing";
     send_one();
     run_until([&] { return got == 4; });
+}
+
+TEST_F(UdpReadingTest, what_comes_while_nobody_reads_wakes_nobody)
+{
+    constexpr int datagrams = 50;
+    auto const right = open("127.0.0.1:0");
+    int got = 0;
+    right->start([&](auto batch) { got += static_cast<int>(batch.size()); }, [] { return false; });
+    std::atomic<bool> has_sent = false;
+    std::jthread const sender([&, to = right->local_endpoint()] {
+        boost::asio::io_context own;
+        auto const left = *UdpSocket::open(own, *Endpoint::parse("127.0.0.1:0"));
+        for (int i = 0; i < datagrams; ++i) {
+            left->send(to, ByteVector(10, 7));
+            left->flush();
+            std::this_thread::sleep_for(std::chrono::milliseconds{2});
+        }
+        has_sent = true;
+    });
+    run_until([&] { return got > 0; });
+    // How often this thread went to sleep: one more than it was woken.
+    auto const sleeps = [] {
+        rusage usage{};
+        ::getrusage(RUSAGE_THREAD, &usage);
+        return usage.ru_nvcsw;
+    };
+    auto const before = sleeps();
+    auto const guard = boost::asio::make_work_guard(context);
+    run_until([&] { return has_sent.load(); });
+    EXPECT_LE(sleeps() - before, datagrams / 2);
+    right->read();
+    EXPECT_EQ(got, datagrams);
 }
 
 TEST_F(UdpReadingTest, tells_how_long_a_datagram_lay_unread)
