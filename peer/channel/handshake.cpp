@@ -62,7 +62,7 @@ std::optional<PeerProfile> check_handshake(SwarmMetadata const& swarm, wire::Opt
 {
     bool const id_matches = options.swarm_id ? *options.swarm_id == swarm.id : !initiator;
     bool const is_complete = !initiator || !swarm.strict || options.minimum_version.has_value();
-    bool const is_draft = !swarm.is_live() && !options.chunk_size && !options.supported_messages;
+    bool const is_draft = !swarm.is_live() && !options.chunk_size;
     // Option 4 is missing with method 3 at some peers (trap T9); then SHA-256 is meant.
     bool const hash_agrees =
         options.hash_function.value_or(wire::HashFunction::sha256) == swarm.hash_function;

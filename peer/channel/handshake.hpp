@@ -29,8 +29,8 @@ struct SwarmMetadata {
     }
 };
 
-/// How a peer writes the options: as RFC 7574 has them, or as its drafts before Supported Messages
-/// and Chunk Size did. Peers that speak the draft drop a HANDSHAKE with an option they do not know.
+/// How a peer writes the options: as RFC 7574 has them, or as its drafts before Chunk Size did.
+/// Peers that speak the draft drop a HANDSHAKE with an option they do not know.
 enum class Dialect : std::uint8_t { rfc, draft };
 
 /// What a neighbour said about itself.

@@ -7,12 +7,19 @@
 #include "peer/shell/statistics_json.hpp"
 #include "peer/shell/token_file.hpp"
 
+#include <map>
 #include <ppsp/peer.hpp>
 
 namespace ppsp::peer {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+
+std::map<std::string, wire::HashFunction> const hash_names{
+    {"sha1", wire::HashFunction::sha1},     {"sha224", wire::HashFunction::sha224},
+    {"sha256", wire::HashFunction::sha256}, {"sha384", wire::HashFunction::sha384},
+    {"sha512", wire::HashFunction::sha512},
+};
 
 struct Options {
     CommonOptions common;
@@ -27,6 +34,7 @@ struct Options {
     bool no_peers = false;
     std::string cache_token_file;
     std::optional<std::uint16_t> neighbours_max;
+    std::optional<std::string> hash; ///< a key of `hash_names`
 };
 
 void declare(CLI::App& app, Options& options)
@@ -43,6 +51,11 @@ void declare(CLI::App& app, Options& options)
     add_option(app, "--neighbours-max", options.neighbours_max,
                "With --seed: conversations at a time; default: 100")
         ->check(CLI::Range(1U, 10'000U));
+    add_option(
+        app, "--hash", options.hash,
+        "With --seed: hash function of the tree: sha256, sha384, sha512, sha224, or sha1 for "
+        "clients of the protocol's drafts; default: sha256")
+        ->check(CLI::IsMember(hash_names));
     add_option(app, "--output", options.output,
                "Where the stream goes: - (stdout), a file, or udp://HOST:PORT; default: nowhere. A "
                "recording goes to stdout or a file, which gets its name when all is there");
@@ -91,6 +104,9 @@ std::string check(Options const& options)
     }
     if (!options.tracker.empty()) {
         return "--tracker goes with --seed; a link names its own tracker";
+    }
+    if (options.hash) {
+        return "--hash goes with --seed; a link's root tells its hash function";
     }
     if (options.neighbours_max) {
         return "--neighbours-max goes with --seed; who fetches keeps a few";
@@ -268,6 +284,9 @@ int run_recording(Options const& options)
     if (!options.seed.empty()) {
         SeedRun run{options.seed, std::nullopt, to_node_options(options), options.common.seconds,
                     options.common.stats_json};
+        if (options.hash) {
+            run.hash_function = hash_names.at(*options.hash);
+        }
         if (!options.tracker.empty()) {
             run.tracker = parse_tracker_url(options.tracker);
         }

@@ -288,6 +288,7 @@ Result<void, std::string> run_seed(SeedRun const& run)
         options.link.trackers = {{*run.tracker}};
     }
     options.node = run.node;
+    options.hash_function = run.hash_function;
     options.on_message = say;
     auto next_line = SteadyClock::now() + statistics_interval;
     auto const on_progress = [&](std::uint64_t done, std::uint64_t all) {

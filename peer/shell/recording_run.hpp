@@ -14,6 +14,7 @@ struct SeedRun {
     NodeOptions node;
     std::optional<std::uint32_t> seconds;
     std::string statistics; ///< `--stats-json`; empty = none
+    wire::HashFunction hash_function = wire::HashFunction::sha256;
 };
 
 /// Hashes and seeds until a signal or the end of the time; prints the link. The error is a

@@ -91,7 +91,7 @@ RecordingSession::seed(std::string const& path, Options options,
         return failure(std::move(file.error()));
     }
     parts->file = *std::move(file);
-    parts->hasher = integrity::make_hasher(wire::HashFunction::sha256);
+    parts->hasher = integrity::make_hasher(options.hash_function);
     std::uint64_t const size = parts->file->size();
     auto tree = hash_recording(*parts->file, *parts->hasher, chunk_size,
                                [&](std::uint64_t done) { return on_progress(done, size); });

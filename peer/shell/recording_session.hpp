@@ -12,6 +12,8 @@ public:
         /// Fetching: of a recording. Seeding: trackers only; the rest is found out.
         ChannelLink link;
         NodeOptions node;
+        /// Seeding: of the hash tree. Fetching: the size of the root tells.
+        wire::HashFunction hash_function = wire::HashFunction::sha256;
         /// Sentences for people, from any thread.
         std::function<void(std::string const&)> on_message;
     };

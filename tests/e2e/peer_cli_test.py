@@ -117,6 +117,8 @@ class WrongUsage(unittest.TestCase):
         self.refused("ppsp-broadcast", "--input", "testsrc:", "--first-hop", "x", says="--first-hop is not available yet")
         self.refused("ppsp-peer", link, "--tracker", "http://h:1", says="--tracker goes with --seed")
         self.refused("ppsp-peer", link, "--neighbours-max", "9", says="--neighbours-max goes with")
+        self.refused("ppsp-peer", link, "--hash", "sha1", says="--hash goes with --seed")
+        self.refused("ppsp-peer", "--seed", "f", "--hash", "md5", says="md5")
         self.refused("ppsp-peer", "--seed", "f", "--neighbours-max", "0", says="range")
         self.refused("ppsp-peer", "--seed", "f", "--tracker", "h:1", says="http://HOST:PORT")
 
