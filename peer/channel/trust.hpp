@@ -47,7 +47,12 @@ public:
     /// A chunk of the unit came, and no munro with it.
     void unproven(UnitIndex unit);
     /// The first good munro of a unit came from it.
-    void proved() { unproven_ /= 2; }
+    void proved()
+    {
+        unproven_ /= 2;
+        has_proved_ = true;
+    }
+    [[nodiscard]] bool has_proved() const { return has_proved_; }
     /// It announced a unit that is early for the pace of the stream. A stream may become faster:
     /// only the signing times tell whether the unit existed.
     void announced_early(TimePoint now, UnitIndex unit);
@@ -74,6 +79,7 @@ private:
     TimePoint kept_at_{};
     std::uint32_t broken_ = 0;
     std::uint32_t unproven_ = 0;
+    bool has_proved_ = false;
     std::optional<UnitIndex> unproven_unit_; ///< the last one
     std::uint32_t doubts_ = 0;               ///< since it kept its word last
     TimePoint doubted_until_{};

@@ -3,6 +3,7 @@
 #include "peer/channel/datagram_builder.hpp"
 #include "peer/content/live_clock.hpp"
 #include "peer/content/live_store.hpp"
+#include "peer/live/signature_budget.hpp"
 #include "peer/live/unit_signs.hpp"
 #include "peer/playout/playout.hpp"
 #include "peer/policy/first_copies.hpp"
@@ -185,8 +186,7 @@ private:
     UnitSigns signs_;
     UnitIndex next_own_unit_;
     std::optional<UnitIndex> newest_random_access_; ///< of a source
-    std::uint32_t signature_checks_ = 0;            ///< in the running second
-    std::int64_t signature_second_ = 0;
+    SignatureBudget signature_budget_{metadata_.algorithm};
 
     // fetching
     std::unique_ptr<Picker> picker_;

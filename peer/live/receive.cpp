@@ -8,8 +8,6 @@
 namespace ppsp::peer {
 namespace {
 
-/// Signatures checked per second over all neighbours: a 5 Mbit/s stream needs 19 (§2.4).
-constexpr std::uint32_t signature_checks_per_second_max = 200;
 /// A HAVE may run ahead of the newest proven unit by that much before it is doubted.
 constexpr UnitIndex believable_ahead = 64;
 /// HAVEs of older units are old.
@@ -157,12 +155,7 @@ void LiveSwarm::on_signed_integrity(TimePoint now, Channel& channel,
             integrity::MunroVerdict::acceptable) {
         return;
     }
-    std::int64_t const second = now.time_since_epoch() / 1s;
-    if (second != signature_second_) {
-        signature_second_ = second;
-        signature_checks_ = 0;
-    }
-    if (++signature_checks_ > signature_checks_per_second_max) {
+    if (!signature_budget_.take(now, channel.trust.has_proved())) {
         return;
     }
     ByteVector const input = integrity::munro_signature_input(format().addressing, munro.chunks,

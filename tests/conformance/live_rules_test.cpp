@@ -466,12 +466,12 @@ TEST_F(LiveReceiving, PP_5_3_c_what_lacks_its_proof_is_dropped_in_the_end)
     EXPECT_EQ(node_.figures().bad_chunks, 0u) << "and nobody is to blame (trap T22)";
 }
 
-/// Every algorithm that a source can sign with, from the signature to the acknowledgement.
-TEST(PpRules, PP_6_1_b_a_swarm_may_use_any_curve)
+/// Every algorithm that may sign, from the signature to the acknowledgement.
+TEST(PpRules, PP_6_1_b_a_swarm_may_use_any_curve_or_rsa)
 {
     for (auto const algorithm :
          {wire::SignatureAlgorithm::ecdsa_p256_sha256, wire::SignatureAlgorithm::ecdsa_p384_sha384,
-          wire::SignatureAlgorithm::ed25519}) {
+          wire::SignatureAlgorithm::ed25519, wire::SignatureAlgorithm::rsa_sha256}) {
         OneEngine node{{.algorithm = algorithm}};
         node.introduce({stranger});
         RawPeer peer{node, stranger};

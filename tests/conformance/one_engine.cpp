@@ -1,6 +1,7 @@
 #include "tests/conformance/one_engine.hpp"
 
 #include "protocol/integrity/private_key.hpp"
+#include "tests/support/rsa_swarm.hpp"
 
 namespace ppsp::test {
 namespace {
@@ -68,8 +69,11 @@ std::vector<wire::Message> SignedUnit::whole(std::uint32_t number, UnixMicros se
 
 OneEngine::OneEngine(Options const& options)
 {
-    auto key = integrity::PrivateKey::generate(options.algorithm);
-    signer_ = integrity::make_signer(std::move(*key));
+    if (options.algorithm == wire::SignatureAlgorithm::rsa_sha256) {
+        signer_ = std::make_unique<RsaSigner>();
+    } else {
+        signer_ = integrity::make_signer(*integrity::PrivateKey::generate(options.algorithm));
+    }
     id_ = signer_->swarm_id();
     format_.addressing = options.addressing;
     format_.signature_size = wire::signature_size(options.algorithm, id_).value();

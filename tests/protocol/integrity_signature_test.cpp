@@ -1,6 +1,7 @@
 #include "integrity_vectors.hpp"
 
 #include "protocol/integrity/openssl_signature.hpp"
+#include "tests/support/rsa_swarm.hpp"
 
 #include <gtest/gtest.h>
 #include <openssl/err.h>
@@ -10,6 +11,7 @@
 namespace ppsp::integrity {
 namespace {
 
+using test::RsaSwarm;
 using wire::AddressingMode;
 using wire::SignatureAlgorithm;
 
@@ -17,41 +19,6 @@ Bytes const message = as_bytes("munro");
 
 template <typename T>
 using Owned = std::unique_ptr<T, void (*)(T*)>;
-
-/// RSA swarm for tests: the room itself never signs with RSA.
-class RsaSwarm {
-public:
-    explicit RsaSwarm(unsigned bits) : key_(EVP_RSA_gen(bits), EVP_PKEY_free)
-    {
-        BIGNUM* number = nullptr;
-        EVP_PKEY_get_bn_param(key_.get(), "n", &number);
-        modulus.resize(static_cast<std::size_t>(BN_num_bytes(number)));
-        BN_bn2bin(number, modulus.data());
-        BN_free(number);
-    }
-    /// `head` is the exponent with its length (RFC 3110 §2).
-    ByteVector id(SignatureAlgorithm algorithm, ByteVector const& head = {3, 1, 0, 1}) const
-    {
-        ByteVector bytes{static_cast<std::uint8_t>(algorithm)};
-        bytes.insert(bytes.end(), head.begin(), head.end());
-        bytes.insert(bytes.end(), modulus.begin(), modulus.end());
-        return bytes;
-    }
-    ByteVector sign(EVP_MD const* digest) const
-    {
-        Owned<EVP_MD_CTX> const context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-        std::size_t size = modulus.size();
-        ByteVector signature(size);
-        EVP_DigestSignInit(context.get(), nullptr, digest, nullptr, key_.get());
-        EVP_DigestSign(context.get(), signature.data(), &size, message.data(), message.size());
-        return signature;
-    }
-
-    ByteVector modulus;
-
-private:
-    Owned<EVP_PKEY> key_;
-};
 
 std::string pem(std::string const& label, ByteVector const& der)
 {
@@ -274,7 +241,7 @@ TEST(Signature, T27_high_and_low_s_are_accepted)
 TEST(Ppspp, S6_1_b_rsa_sha256_is_checked)
 {
     RsaSwarm const swarm(2048);
-    ByteVector const good = swarm.sign(EVP_sha256());
+    ByteVector const good = swarm.sign(message, EVP_sha256());
     OpensslChecker checker;
     ByteVector const id = swarm.id(SignatureAlgorithm::rsa_sha256);
     EXPECT_TRUE(checker.check(id, message, good));
@@ -282,14 +249,14 @@ TEST(Ppspp, S6_1_b_rsa_sha256_is_checked)
         checker.check(swarm.id(SignatureAlgorithm::rsa_sha256, {0, 0, 3, 1, 0, 1}), message, good));
     EXPECT_FALSE(checker.check(id, as_bytes("other"), good));
     EXPECT_FALSE(checker.check(id, message, Bytes(good).first(255)));
-    EXPECT_FALSE(checker.check(id, message, swarm.sign(EVP_sha1())));
+    EXPECT_FALSE(checker.check(id, message, swarm.sign(message, EVP_sha1())));
 }
 
 TEST(Ppspp, D3_rsa_sha1_is_refused_unless_allowed)
 {
     RsaSwarm const swarm(1024);
     ByteVector const id = swarm.id(SignatureAlgorithm::rsa_sha1);
-    ByteVector const signature = swarm.sign(EVP_sha1());
+    ByteVector const signature = swarm.sign(message, EVP_sha1());
     EXPECT_FALSE(OpensslChecker().check(id, message, signature));
     OpensslChecker lenient(SignaturePolicy{.allow_rsa_sha1 = true});
     EXPECT_TRUE(lenient.check(id, message, signature));
@@ -299,7 +266,7 @@ TEST(Ppspp, D3_rsa_sha1_is_refused_unless_allowed)
 TEST(Signature, malformed_rsa_swarm_ids)
 {
     RsaSwarm swarm(1024);
-    ByteVector const signature = swarm.sign(EVP_sha256());
+    ByteVector const signature = swarm.sign(message, EVP_sha256());
     OpensslChecker checker;
     auto const accepts = [&](ByteVector const& head) {
         return checker.check(swarm.id(SignatureAlgorithm::rsa_sha256, head), message, signature);
