@@ -47,9 +47,12 @@ public:
     /// Bytes from `position` on that are there without a gap.
     [[nodiscard]] std::uint64_t held_from(std::uint64_t position) const;
 
-private:
+    /// Hashes of one neighbour that belong to no chunk yet; the oldest gives way.
     static constexpr std::size_t offered_max = 128;
+    /// Chunks of one neighbour that were asked for and wait for their hashes; the oldest gives way.
     static constexpr std::size_t pending_max = 64;
+
+private:
     static constexpr std::uint32_t size_claims_max = 3;
     /// Intervals held that one datagram can ask for. Bounds its cost.
     static constexpr std::uint32_t requested_intervals_per_datagram_max = 1024;
