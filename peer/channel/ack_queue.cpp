@@ -54,20 +54,20 @@ std::optional<TimePoint> AckQueue::deadline() const
     return oldest_ + delay_max;
 }
 
-std::vector<wire::Ack> AckQueue::take(RangeSet const& have)
+std::span<wire::Ack const> AckQueue::take(RangeSet const& have)
 {
-    std::vector<wire::Ack> acks;
+    taken_.clear();
     for (Waiting const& waiting : waiting_) {
-        auto const known = std::find_if(acks.begin(), acks.end(), [&](wire::Ack const& ack) {
+        auto const known = std::find_if(taken_.begin(), taken_.end(), [&](wire::Ack const& ack) {
             return ack.chunks.contains(waiting.chunk);
         });
-        if (known == acks.end()) {
+        if (known == taken_.end()) {
             auto const interval = have.interval_around(waiting.chunk);
-            acks.push_back({interval.value_or(single(waiting.chunk)), waiting.delay});
+            taken_.push_back({interval.value_or(single(waiting.chunk)), waiting.delay});
         }
     }
     waiting_.clear();
-    return acks;
+    return taken_;
 }
 
 } // namespace ppsp::peer

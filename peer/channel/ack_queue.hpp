@@ -5,6 +5,7 @@
 #include "protocol/wire/messages.hpp"
 
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace ppsp::peer {
@@ -29,8 +30,9 @@ public:
     /// acknowledgement for every eighth of them is enough.
     void set_pace(double chunks_per_second, Duration rtt);
     [[nodiscard]] std::size_t size() const { return waiting_.size(); }
-    /// The messages; `have` widens each to its largest complete interval.
-    [[nodiscard]] std::vector<wire::Ack> take(RangeSet const& have);
+    /// The messages; `have` widens each to its largest complete interval. Valid
+    /// until the next call.
+    [[nodiscard]] std::span<wire::Ack const> take(RangeSet const& have);
 
 private:
     struct Waiting {
@@ -40,6 +42,7 @@ private:
     void note_delay(TimePoint now, Duration one_way_delay);
 
     std::vector<Waiting> waiting_;
+    std::vector<wire::Ack> taken_;
     std::size_t batch_ = chunks_min;
     std::optional<Duration> last_delay_;
     TimePoint delayed_at_{}; ///< when the last one came

@@ -39,6 +39,18 @@ struct ControlQueue {
     bool choke = false;
     bool unchoke = false;
 
+    /// Nothing waits any more; what fills again and again keeps its memory.
+    void clear()
+    {
+        held = {};
+        haves.clear();
+        requests.clear();
+        cancels.clear();
+        pex_peers.clear();
+        certificates = {};
+        offers.clear();
+        pex_request = choke = unchoke = false;
+    }
     [[nodiscard]] bool empty() const
     {
         return held.empty() && haves.empty() && offers.empty() && !urgent();

@@ -17,18 +17,70 @@ bool supported_by(Channel const& channel, wire::MessageType type)
     return channel.profile.supports(type);
 }
 
+/// A HAVE for each unit, of all that is held without a gap up to its end: the end tells of which
+/// unit it speaks (decisions 16 and 21).
+template <typename Put>
+void DatagramBuilder::put_haves(std::vector<ChunkRange> const& announced, Put const& put) const
+{
+    for (ChunkRange const& range : announced) {
+        if (store_ == nullptr) {
+            put(wire::Have{range});
+            continue;
+        }
+        UnitGrid const& grid = store_->grid();
+        UnitIndex const last = grid.unit_of(range.last);
+        for (UnitIndex unit = grid.unit_of(range.first); unit <= last; ++unit) {
+            ChunkRange const whole = grid.chunks(unit);
+            ChunkRange const around = store_->have().interval_around(whole.first).value_or(whole);
+            put(wire::Have{{around.first, whole.last}});
+        }
+    }
+}
+
+template <typename Put>
+void DatagramBuilder::put_waiting(Channel& channel, Put const& put) const
+{
+    if (have_ != nullptr) {
+        for (wire::Ack const& ack : channel.acks.take(*have_)) {
+            put(ack);
+        }
+    }
+    ControlQueue const& control = channel.control;
+    if (control.choke) {
+        put(wire::Choke{});
+    }
+    for (ChunkRange const& range : control.held) {
+        put(wire::Have{range});
+    }
+    put_haves(control.haves, put);
+    if (control.unchoke || !control.offers.empty()) {
+        put(wire::Unchoke{});
+    }
+    put_haves(control.offers, put);
+    for (ChunkRange const& range : control.cancels) {
+        put(wire::Cancel{range});
+    }
+    for (ChunkRange const& range : control.requests) {
+        put(wire::Request{range});
+    }
+    if (control.pex_request) {
+        put(wire::PexRequest{});
+    }
+    for (Endpoint const& peer : control.pex_peers) {
+        put(wire::PexResponse{peer});
+    }
+    for (ByteVector const& certificate : control.certificates) {
+        put(wire::PexCertificate{certificate});
+    }
+}
+
 void DatagramBuilder::control(Channel& channel, std::vector<ByteVector>& out) const
 {
-    ControlQueue const control = std::exchange(channel.control, {});
-    std::vector<wire::Message> const messages = waiting(channel, control); // with views into it
-    if (messages.empty() && store_ == nullptr) {
-        return;
-    }
     wire::DatagramWriter writer(channel.peer_id, format_, size_max_, spare_buffer(buffers_));
     add_tune_in(channel, writer, control_size_max);
-    for (wire::Message const& message : messages) {
+    put_waiting(channel, [&](wire::Message const& message) {
         if (!supported_by(channel, wire::type_of(message)) || writer.add(message)) {
-            continue;
+            return;
         }
         if (writer.has_messages()) {
             out.push_back(writer.take());
@@ -37,9 +89,12 @@ void DatagramBuilder::control(Channel& channel, std::vector<ByteVector>& out) co
         add_tune_in(channel, writer, std::max(size, control_size_max));
         // A certificate may be longer than datagrams to here are.
         PPSP_ASSERT(writer.add(message) || size > control_size_max);
-    }
+    });
+    channel.control.clear();
     if (writer.has_messages()) {
         out.push_back(writer.take());
+    } else if (buffers_ != nullptr) {
+        buffers_->give(writer.take());
     }
 }
 
@@ -52,16 +107,17 @@ void DatagramBuilder::data(Channel& channel, ChunkId chunk, UnixMicros utc_now,
     auto const known = [&](ChunkRange range) {
         return channel.hashes.knows_some_of(channel.has, range);
     };
-    auto const uncles = unit->tree.uncles(chunk, known);
-    std::size_t const proof_size = munro_size() + uncles.size() * node_size();
-    wire::DatagramWriter writer(channel.peer_id, format_, size_max_);
+    std::size_t uncles = 0;
+    unit->tree.visit_uncles(chunk, known, [&](integrity::NodeHash const&) { ++uncles; });
+    std::size_t const proof_size = munro_size() + uncles * node_size();
+    wire::DatagramWriter writer(channel.peer_id, format_, size_max_, spare_buffer(buffers_));
     bool const is_in = add_tune_in(channel, writer, proof_size) && store_->newest() == unit->index;
     if (!is_in && !known(grid.chunks(unit->index))) {
         add_munro(writer, *unit);
     }
-    for (integrity::NodeHash const& uncle : uncles) {
+    unit->tree.visit_uncles(chunk, known, [&](integrity::NodeHash const& uncle) {
         PPSP_ASSERT(writer.add(wire::Integrity{uncle.chunks, uncle.hash.bytes()}));
-    }
+    });
     wire::Message const data{wire::Data{single(chunk), utc_now, store_->chunk(chunk)}};
     std::size_t const data_size = wire::encoded_size(data, format_);
     if (writer.room() < data_size) {
@@ -115,64 +171,6 @@ std::size_t DatagramBuilder::munro_size() const
 {
     return node_size() + 1 + wire::spec_size(format_.addressing) + sizeof(NtpTime) +
            format_.signature_size;
-}
-
-/// A HAVE for each unit, of all that is held without a gap up to its end: the end tells of which
-/// unit it speaks (decisions 16 and 21).
-void DatagramBuilder::add_haves(std::vector<ChunkRange> const& announced,
-                                std::vector<wire::Message>& messages) const
-{
-    for (ChunkRange const& range : announced) {
-        if (store_ == nullptr) {
-            messages.emplace_back(wire::Have{range});
-            continue;
-        }
-        UnitGrid const& grid = store_->grid();
-        UnitIndex const last = grid.unit_of(range.last);
-        for (UnitIndex unit = grid.unit_of(range.first); unit <= last; ++unit) {
-            ChunkRange const whole = grid.chunks(unit);
-            ChunkRange const around = store_->have().interval_around(whole.first).value_or(whole);
-            messages.emplace_back(wire::Have{{around.first, whole.last}});
-        }
-    }
-}
-
-std::vector<wire::Message> DatagramBuilder::waiting(Channel& channel,
-                                                    ControlQueue const& control) const
-{
-    std::vector<wire::Message> messages;
-    if (have_ != nullptr) {
-        for (wire::Ack const& ack : channel.acks.take(*have_)) {
-            messages.emplace_back(ack);
-        }
-    }
-    if (control.choke) {
-        messages.emplace_back(wire::Choke{});
-    }
-    for (ChunkRange const& range : control.held) {
-        messages.emplace_back(wire::Have{range});
-    }
-    add_haves(control.haves, messages);
-    if (control.unchoke || !control.offers.empty()) {
-        messages.emplace_back(wire::Unchoke{});
-    }
-    add_haves(control.offers, messages);
-    for (ChunkRange const& range : control.cancels) {
-        messages.emplace_back(wire::Cancel{range});
-    }
-    for (ChunkRange const& range : control.requests) {
-        messages.emplace_back(wire::Request{range});
-    }
-    if (control.pex_request) {
-        messages.emplace_back(wire::PexRequest{});
-    }
-    for (Endpoint const& peer : control.pex_peers) {
-        messages.emplace_back(wire::PexResponse{peer});
-    }
-    for (ByteVector const& certificate : control.certificates) {
-        messages.emplace_back(wire::PexCertificate{certificate});
-    }
-    return messages;
 }
 
 } // namespace ppsp::peer

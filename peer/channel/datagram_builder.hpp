@@ -11,9 +11,10 @@ namespace ppsp::peer {
 class DatagramBuilder {
 public:
     /// `store` may be null while the swarm's units are unknown.
-    DatagramBuilder(wire::SwarmFormat const& format, std::size_t size_max, LiveStore const* store)
+    DatagramBuilder(wire::SwarmFormat const& format, std::size_t size_max, LiveStore const* store,
+                    SpareBuffers* buffers)
         : format_(format), size_max_(size_max), store_(store),
-          have_(store != nullptr ? &store->have() : nullptr)
+          have_(store != nullptr ? &store->have() : nullptr), buffers_(buffers)
     {}
     /// For control messages of a recording, of which we hold `have`.
     DatagramBuilder(wire::SwarmFormat const& format, std::size_t size_max, RangeSet const& have,
@@ -35,16 +36,17 @@ private:
     bool add_tune_in(Channel& channel, wire::DatagramWriter& writer, std::size_t rest) const;
     [[nodiscard]] std::size_t node_size() const;
     [[nodiscard]] std::size_t munro_size() const;
-    [[nodiscard]] std::vector<wire::Message> waiting(Channel& channel,
-                                                     ControlQueue const& control) const;
-    void add_haves(std::vector<ChunkRange> const& announced,
-                   std::vector<wire::Message>& messages) const;
+    /// Gives all that waits to `put`, in the order of sending; the acknowledgements are taken.
+    template <typename Put>
+    void put_waiting(Channel& channel, Put const& put) const;
+    template <typename Put>
+    void put_haves(std::vector<ChunkRange> const& announced, Put const& put) const;
 
     wire::SwarmFormat format_;
     std::size_t size_max_;
     LiveStore const* store_;
     RangeSet const* have_;
-    SpareBuffers* buffers_ = nullptr;
+    SpareBuffers* buffers_; ///< memory for datagrams; may be null
 };
 
 /// Whether the neighbour understands the message (PP-7.10-a, trap T25).

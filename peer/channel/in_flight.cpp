@@ -3,7 +3,6 @@
 #include <algorithm>
 
 namespace ppsp::peer {
-
 InFlight::Place InFlight::lower_bound(ChunkId chunk)
 {
     return std::lower_bound(sent_.begin(), sent_.end(), chunk,
@@ -65,12 +64,12 @@ void InFlight::tidy()
         sent_.pop_back();
     }
     if (sent_.size() > 2 * count_ + 16) {
-        std::erase_if(sent_, [](Sent const& sent) { return sent.bytes == 0; });
+        sent_.erase_if([](Sent const& sent) { return sent.bytes == 0; });
     }
     if (count_ == 0) {
         order_.clear();
     } else if (order_.size() > 4 * count_ + 16) {
-        std::erase_if(order_, [this](Order const& order) {
+        order_.erase_if([this](Order const& order) {
             auto const at = find(order.chunk);
             return at == sent_.end() || at->number != order.number;
         });

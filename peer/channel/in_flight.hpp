@@ -1,10 +1,10 @@
 #pragma once
 
+#include "peer/channel/flat_queue.hpp"
 #include "protocol/base/ids.hpp"
 #include "protocol/base/time.hpp"
 
 #include <cstddef>
-#include <deque>
 #include <optional>
 #include <set>
 #include <vector>
@@ -67,7 +67,7 @@ private:
         std::uint64_t number;
         ChunkId chunk;
     };
-    using Place = std::deque<Sent>::iterator;
+    using Place = FlatQueue<Sent>::Iterator;
     [[nodiscard]] Place lower_bound(ChunkId chunk);
     /// The entry of a chunk in flight, or the end.
     [[nodiscard]] Place find(ChunkId chunk);
@@ -77,8 +77,8 @@ private:
 
     /// By chunk. Chunks are sent about in order and acknowledged so, too: what leaves the flight
     /// is marked, and goes when it comes to either end or is the greater part.
-    std::deque<Sent> sent_;
-    std::deque<Order> order_;       ///< by number; entries of chunks that left are skipped
+    FlatQueue<Sent> sent_;
+    FlatQueue<Order> order_;        ///< by number; entries of chunks that left are skipped
     std::set<ChunkId> lost_before_; ///< to know what is sent again
     std::size_t bytes_ = 0;
     std::size_t count_ = 0; ///< in flight

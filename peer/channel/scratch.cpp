@@ -16,7 +16,8 @@ Scratch::Entry& Scratch::entry(TimePoint now, UnitIndex unit)
         drop(*oldest);
         entries_.erase(oldest);
     }
-    entries_.push_back({.unit = unit, .since = now, .hashes = {}, .chunks = {}});
+    entries_.push_back(
+        {.unit = unit, .since = now, .hashes = std::exchange(spare_, {}), .chunks = {}});
     return entries_.back();
 }
 
@@ -29,7 +30,7 @@ Scratch::Entry* Scratch::find(UnitIndex unit)
 
 void Scratch::erase(UnitIndex unit)
 {
-    std::erase_if(entries_, [&](Entry const& entry) {
+    std::erase_if(entries_, [&](Entry& entry) {
         if (entry.unit == unit) {
             drop(entry);
         }
@@ -39,7 +40,7 @@ void Scratch::erase(UnitIndex unit)
 
 void Scratch::expire(TimePoint now)
 {
-    std::erase_if(entries_, [&](Entry const& entry) {
+    std::erase_if(entries_, [&](Entry& entry) {
         bool const old = now - entry.since > age_max;
         if (old) {
             drop(entry);
@@ -48,11 +49,13 @@ void Scratch::expire(TimePoint now)
     });
 }
 
-void Scratch::drop(Entry const& entry)
+void Scratch::drop(Entry& entry)
 {
     for (PendingChunk const& chunk : entry.chunks) {
         dropped_bytes_ += chunk.payload.size();
     }
+    spare_ = std::move(entry.hashes);
+    spare_.clear();
 }
 
 bool Scratch::add_hash(Entry& entry, integrity::NodeHash hash)

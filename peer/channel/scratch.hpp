@@ -10,12 +10,27 @@
 
 namespace ppsp::peer {
 
+/// A chunk as its datagram has it.
+struct ArrivedChunk {
+    ChunkId chunk{};
+    Bytes payload;
+    Duration one_way_delay{};
+};
+
 /// A chunk that arrived before the hashes it needs.
 struct PendingChunk {
+    [[nodiscard]] ArrivedChunk arrived() const { return {chunk, payload, one_way_delay}; }
+
     ChunkId chunk{};
     ByteVector payload;
     Duration one_way_delay{};
 };
+
+[[nodiscard]] inline PendingChunk to_pending(ArrivedChunk const& arrived)
+{
+    return {arrived.chunk, ByteVector(arrived.payload.begin(), arrived.payload.end()),
+            arrived.one_way_delay};
+}
 
 /// What one neighbour sent and nobody could verify yet: hashes and chunks of a few units. Lives per
 /// channel, so that the one who sent a wrong hash is the one who pays for it.
@@ -54,9 +69,10 @@ public:
     std::optional<UnitIndex> touched;
 
 private:
-    void drop(Entry const& entry);
+    void drop(Entry& entry);
 
     std::vector<Entry> entries_;
+    std::vector<integrity::NodeHash> spare_; ///< memory for the hashes of the next unit
     std::uint64_t dropped_bytes_ = 0;
 };
 

@@ -66,15 +66,16 @@ public:
     /// Left to right; empty until all are known.
     [[nodiscard]] std::span<integrity::NodeHash const> peaks() const { return peaks_; }
     /// Of a held chunk, up to its peak, or to the root while the peaks are not known; see
-    /// MerkleTree::uncles.
-    template <typename Known>
-    [[nodiscard]] std::vector<integrity::NodeHash> uncles(ChunkId chunk, Known const& known) const
+    /// MerkleTree::visit_uncles.
+    template <typename Known, typename Visit>
+    void visit_uncles(ChunkId chunk, Known const& known, Visit const& visit) const
     {
         auto const top = peaks_.empty() ? integrity::Top::root : integrity::Top::peak;
         if (auto const* tree = std::get_if<Tree>(&hashes_)) {
-            return (*tree)->uncles(chunk, top, known);
+            (*tree)->visit_uncles(chunk, top, known, visit);
+        } else {
+            std::get<integrity::StaticVerifier>(hashes_).visit_uncles(chunk, top, known, visit);
         }
-        return std::get<integrity::StaticVerifier>(hashes_).uncles(chunk, top, known);
     }
 
 private:

@@ -67,8 +67,8 @@ private:
                       integrity::Hash const& munro);
     [[nodiscard]] bool is_held(wire::Data const& data) const;
     void refuse_more(Channel& channel, UnitIndex unit);
-    void verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk chunk);
-    void accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk const& chunk);
+    void verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, ArrivedChunk const& chunk);
+    void accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit, ArrivedChunk const& chunk);
     void retry_pending(TimePoint now, Channel& channel, UnitIndex unit);
     [[nodiscard]] bool may_exist(TimePoint now, UnitIndex unit, Duration slack) const;
     void learn_units(TimePoint now, std::uint32_t chunks_per_unit, bool proven);

@@ -265,12 +265,12 @@ void LiveSwarm::on_data(TimePoint now, Channel& channel, wire::Data const& data)
         refuse_more(channel, unit);
         return;
     }
-    PendingChunk pending{chunk, ByteVector(data.payload.begin(), data.payload.end()), delay};
+    ArrivedChunk const arrived{chunk, data.payload, delay};
     if (StoredUnit* stored = store_->find(unit)) {
-        verify_chunk(now, channel, *stored, std::move(pending));
+        verify_chunk(now, channel, *stored, arrived);
     } else if (auto const newest = store_->newest();
                !newest || unit <= *newest + believable_ahead) {
-        Scratch::add_chunk(channel.scratch.entry(now, unit), std::move(pending));
+        Scratch::add_chunk(channel.scratch.entry(now, unit), to_pending(arrived));
         picker_->on_pending(now, key_of(channel), unit);
         channel.trust.unproven(unit);
     }
@@ -303,7 +303,8 @@ void LiveSwarm::refuse_more(Channel& channel, UnitIndex unit)
     }
 }
 
-void LiveSwarm::verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, PendingChunk chunk)
+void LiveSwarm::verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit,
+                             ArrivedChunk const& chunk)
 {
     static std::vector<integrity::NodeHash> const nothing;
     integrity::Hasher& hasher = services_.ports.hasher;
@@ -315,7 +316,7 @@ void LiveSwarm::verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, 
         accept_chunk(now, channel, unit, chunk);
         return;
     case integrity::UnitTree::Verdict::missing_hash:
-        Scratch::add_chunk(channel.scratch.entry(now, unit.index), std::move(chunk));
+        Scratch::add_chunk(channel.scratch.entry(now, unit.index), to_pending(chunk));
         picker_->on_pending(now, key_of(channel), unit.index);
         return;
     case integrity::UnitTree::Verdict::mismatch:
@@ -331,7 +332,7 @@ void LiveSwarm::verify_chunk(TimePoint now, Channel& channel, StoredUnit& unit, 
 }
 
 void LiveSwarm::accept_chunk(TimePoint now, Channel& channel, StoredUnit& unit,
-                             PendingChunk const& chunk)
+                             ArrivedChunk const& chunk)
 {
     channel.acks.add(now, chunk.chunk, chunk.one_way_delay);
     if (!store_->put(unit, chunk.chunk, chunk.payload)) {
@@ -367,11 +368,11 @@ void LiveSwarm::retry_pending(TimePoint now, Channel& channel, UnitIndex unit)
         return;
     }
     std::vector<PendingChunk> chunks = std::exchange(entry->chunks, {});
-    for (PendingChunk& chunk : chunks) {
+    for (PendingChunk const& chunk : chunks) {
         if (store_->has(chunk.chunk) || channel.state == ChannelState::closed) {
             continue;
         }
-        verify_chunk(now, channel, *stored, std::move(chunk));
+        verify_chunk(now, channel, *stored, chunk.arrived());
     }
 }
 

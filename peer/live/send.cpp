@@ -125,7 +125,8 @@ void LiveSwarm::relieve(TimePoint now)
 
 DatagramBuilder LiveSwarm::builder() const
 {
-    return {format(), services_.config.datagram_size_max, store_ ? &*store_ : nullptr};
+    return {format(), services_.config.datagram_size_max, store_ ? &*store_ : nullptr,
+            services_.ports.buffers};
 }
 
 /// Units that are being pushed go first, the oldest before the others and one neighbour after the
@@ -221,11 +222,10 @@ LiveSwarm::NextData LiveSwarm::next_data(TimePoint now, RequestQueue::Urgency ur
 
 void LiveSwarm::send_chunk(TimePoint now, Channel& channel, ChunkId chunk)
 {
-    std::vector<ByteVector> datagrams;
-    builder().data(channel, chunk, utc(now), datagrams);
+    builder().data(channel, chunk, utc(now), datagrams_);
     channel.requests.sent(chunk);
     channel.hashes.on_sent(chunk);
-    flush(now, channel, datagrams);
+    flush(now, channel, datagrams_);
     note_sent(now, channel, chunk, config_.chunk_size);
 }
 

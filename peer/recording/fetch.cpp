@@ -47,7 +47,7 @@ void RecordingSwarm::on_data(TimePoint now, RecordingChannel& channel, wire::Dat
     take_chunk(now, channel, {chunk, data.payload, delay});
 }
 
-void RecordingSwarm::take_chunk(TimePoint now, RecordingChannel& channel, Arrived const& chunk)
+void RecordingSwarm::take_chunk(TimePoint now, RecordingChannel& channel, ArrivedChunk const& chunk)
 {
     switch (verify(channel, chunk)) {
     case RecordingStore::Verdict::added:
@@ -95,7 +95,7 @@ bool RecordingSwarm::claims_other_size(RecordingChannel& channel) const
     return claims;
 }
 
-RecordingStore::Verdict RecordingSwarm::verify(RecordingChannel& channel, Arrived const& chunk)
+RecordingStore::Verdict RecordingSwarm::verify(RecordingChannel& channel, ArrivedChunk const& chunk)
 {
     if (claims_other_size(channel) && store_.offer_peaks(*hasher_, channel.offered)) {
         learn_size();
@@ -103,7 +103,7 @@ RecordingStore::Verdict RecordingSwarm::verify(RecordingChannel& channel, Arrive
     return store_.add(*hasher_, chunk.chunk, chunk.payload, channel.offered);
 }
 
-void RecordingSwarm::accept(TimePoint now, RecordingChannel& channel, Arrived const& chunk)
+void RecordingSwarm::accept(TimePoint now, RecordingChannel& channel, ArrivedChunk const& chunk)
 {
     channel.asked.remove(single(chunk.chunk));
     channel.offered.clear();
@@ -145,7 +145,7 @@ void RecordingSwarm::note_whole_slab(TimePoint now, RecordingChannel const& from
 }
 
 /// Forged, or a forged hash beside it: the neighbour pays for it, the chunk is asked again.
-void RecordingSwarm::refuse(TimePoint now, RecordingChannel& channel, Arrived const& chunk)
+void RecordingSwarm::refuse(TimePoint now, RecordingChannel& channel, ArrivedChunk const& chunk)
 {
     figures_.bad_chunks += 1;
     figures_.wasted_bytes += chunk.payload.size();
@@ -157,7 +157,7 @@ void RecordingSwarm::refuse(TimePoint now, RecordingChannel& channel, Arrived co
     judge(now, channel);
 }
 
-void RecordingSwarm::keep_pending(RecordingChannel& channel, Arrived const& chunk)
+void RecordingSwarm::keep_pending(RecordingChannel& channel, ArrivedChunk const& chunk)
 {
     auto& pending = channel.pending;
     std::erase_if(pending, [&](PendingChunk const& old) { return old.chunk == chunk.chunk; });
@@ -165,8 +165,7 @@ void RecordingSwarm::keep_pending(RecordingChannel& channel, Arrived const& chun
         figures_.wasted_bytes += pending.front().payload.size();
         pending.erase(pending.begin());
     }
-    pending.push_back(
-        {chunk.chunk, ByteVector(chunk.payload.begin(), chunk.payload.end()), chunk.one_way_delay});
+    pending.push_back(to_pending(chunk));
 }
 
 /// Hashes came that chunks were waiting for, perhaps.
@@ -178,7 +177,7 @@ void RecordingSwarm::retry_pending(TimePoint now, RecordingChannel& channel)
     std::vector<PendingChunk> chunks = std::exchange(channel.pending, {});
     for (PendingChunk const& chunk : chunks) {
         if (channel.is_open() && channel.asked.contains(chunk.chunk)) {
-            take_chunk(now, channel, {chunk.chunk, chunk.payload, chunk.one_way_delay});
+            take_chunk(now, channel, chunk.arrived());
         }
     }
 }

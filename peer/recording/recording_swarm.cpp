@@ -191,9 +191,10 @@ void RecordingSwarm::on_have(TimePoint, RecordingChannel& channel, ChunkRange ch
 /// What the neighbour holds; the slabs of it are counted once.
 void RecordingSwarm::note_held(RecordingChannel& channel, ChunkRange chunks)
 {
-    auto const fresh = channel.has.chunks().missing(chunks);
-    if (!fresh.empty() && channel.has.add(chunks)) {
-        for (ChunkRange const& range : fresh) {
+    fresh_.clear();
+    channel.has.chunks().visit_missing(chunks, [&](ChunkRange gap) { fresh_.push_back(gap); });
+    if (!fresh_.empty() && channel.has.add(chunks)) {
+        for (ChunkRange const& range : fresh_) {
             slabs_.on_have(range);
         }
     }

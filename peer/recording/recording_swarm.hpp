@@ -81,17 +81,13 @@ private:
     // fetch.cpp
     void on_data(TimePoint now, RecordingChannel& channel, wire::Data const& data);
     /// A chunk that came now, or was kept for its hashes.
-    struct Arrived {
-        ChunkId chunk{};
-        Bytes payload;
-        Duration one_way_delay{};
-    };
-    void take_chunk(TimePoint now, RecordingChannel& channel, Arrived const& chunk);
-    [[nodiscard]] RecordingStore::Verdict verify(RecordingChannel& channel, Arrived const& chunk);
+    void take_chunk(TimePoint now, RecordingChannel& channel, ArrivedChunk const& chunk);
+    [[nodiscard]] RecordingStore::Verdict verify(RecordingChannel& channel,
+                                                 ArrivedChunk const& chunk);
     [[nodiscard]] bool claims_other_size(RecordingChannel& channel) const;
-    void accept(TimePoint now, RecordingChannel& channel, Arrived const& chunk);
-    void refuse(TimePoint now, RecordingChannel& channel, Arrived const& chunk);
-    void keep_pending(RecordingChannel& channel, Arrived const& chunk);
+    void accept(TimePoint now, RecordingChannel& channel, ArrivedChunk const& chunk);
+    void refuse(TimePoint now, RecordingChannel& channel, ArrivedChunk const& chunk);
+    void keep_pending(RecordingChannel& channel, ArrivedChunk const& chunk);
     void retry_pending(TimePoint now, RecordingChannel& channel);
     void fail(TimePoint now);
     void learn_size();
@@ -126,10 +122,10 @@ private:
     std::uint64_t known_chunks_ = 0;   ///< that `slabs_` was told of
     bool failed_ = false;              ///< nothing more can be kept
     std::uint32_t request_budget_ = 0; ///< intervals that the datagram in hand may still ask for
+    std::vector<ChunkRange> fresh_;    ///< what a HAVE at hand says that is new
     bool fetch_wanted_ = false;
     bool end_asked_ = false;    ///< the last chunk tells the length (PP-5.6.2-b)
     std::size_t next_turn_ = 0; ///< whose turn it is to be sent to
-    std::vector<ByteVector> datagrams_;
 };
 
 } // namespace ppsp::peer

@@ -141,9 +141,9 @@ void RecordingSwarm::build_data(TimePoint now, RecordingChannel& channel, ChunkI
         }
         channel.peaks_sent = true;
     }
-    for (integrity::NodeHash const& uncle : store_.uncles(chunk, known)) {
+    store_.visit_uncles(chunk, known, [&](integrity::NodeHash const& uncle) {
         add(wire::Integrity{uncle.chunks, uncle.hash.bytes()});
-    }
+    });
     wire::Message const data{wire::Data{single(chunk), utc(now), payload}};
     if (!channel.acks.empty()) {
         for (wire::Ack const& ack : channel.acks.take(store_.have())) {

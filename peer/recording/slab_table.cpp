@@ -40,10 +40,10 @@ bool SlabTable::can_ask(RangeSet const& have, RangeSet const& has, std::uint64_t
     if (asked_.contains(slab)) {
         return false;
     }
-    ChunkRange const range = chunks(slab);
-    auto const missing = have.missing(range);
-    return std::any_of(missing.begin(), missing.end(),
-                       [&](ChunkRange const& gap) { return has.overlaps(gap); });
+    bool offers_some = false;
+    have.visit_missing(chunks(slab),
+                       [&](ChunkRange gap) { offers_some = offers_some || has.overlaps(gap); });
+    return offers_some;
 }
 
 std::optional<std::uint64_t> SlabTable::next_for_player(RangeSet const& have,

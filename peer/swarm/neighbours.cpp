@@ -110,13 +110,12 @@ void Swarm::on_message(TimePoint now, Channel& channel, wire::Message const& mes
 void Swarm::show_life(TimePoint now, Channel& channel)
 {
     channel.haves_due.reset();
-    std::vector<ByteVector> datagrams;
-    build_control(channel, datagrams);
-    if (datagrams.empty()) {
+    build_control(channel, datagrams_);
+    if (datagrams_.empty()) {
         wire::DatagramWriter keepalive(channel.peer_id, format(), 4);
-        datagrams.push_back(keepalive.take());
+        datagrams_.push_back(keepalive.take());
     }
-    flush(now, channel, datagrams);
+    flush(now, channel, datagrams_);
 }
 
 void Swarm::close(TimePoint now, Channel& channel, std::string_view why, bool say_goodbye)

@@ -22,9 +22,8 @@ void Swarm::send_control(TimePoint now, Channel& channel)
         return;
     }
     channel.haves_due.reset();
-    std::vector<ByteVector> datagrams;
-    build_control(channel, datagrams);
-    flush(now, channel, datagrams);
+    build_control(channel, datagrams_);
+    flush(now, channel, datagrams_);
 }
 
 void Swarm::flush(TimePoint now, Channel& channel, std::vector<ByteVector>& datagrams)

@@ -168,6 +168,7 @@ protected:
     std::vector<Channel*> sending_; ///< have something to send
     bool data_waits_ = false;       ///< for the uplink
     SwarmStatistics figures_;
+    std::vector<ByteVector> datagrams_; ///< on their way to `flush`; empty in between
 
 private:
     // overlay.cpp

@@ -98,18 +98,7 @@ std::optional<ChunkRange> RangeSet::interval_around(ChunkId id) const
 std::vector<ChunkRange> RangeSet::missing(ChunkRange range) const
 {
     std::vector<ChunkRange> gaps;
-    ChunkId next = range.first;
-    for (auto at = first_ending_at_or_after(ranges_, range.first);
-         at != ranges_.end() && at->first <= range.last; ++at) {
-        if (at->first > next) {
-            gaps.push_back({next, at->first - 1});
-        }
-        if (at->last >= range.last) {
-            return gaps;
-        }
-        next = at->last + 1;
-    }
-    gaps.push_back({next, range.last});
+    visit_missing(range, [&](ChunkRange gap) { gaps.push_back(gap); });
     return gaps;
 }
 

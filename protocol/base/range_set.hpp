@@ -26,6 +26,22 @@ public:
     [[nodiscard]] std::optional<ChunkRange> interval_around(ChunkId id) const;
     /// The parts of `range` that are not in the set, in order.
     [[nodiscard]] std::vector<ChunkRange> missing(ChunkRange range) const;
+    /// Visits them.
+    template <typename Visit>
+    void visit_missing(ChunkRange range, Visit const& visit) const
+    {
+        ChunkId next = range.first;
+        for (ChunkRange const& held : touching(range)) {
+            if (held.first > next) {
+                visit(ChunkRange{next, held.first - 1});
+            }
+            if (held.last >= range.last) {
+                return;
+            }
+            next = held.last + 1;
+        }
+        visit(ChunkRange{next, range.last});
+    }
     /// The parts of `range` that are in the set, in order.
     [[nodiscard]] std::vector<ChunkRange> common(ChunkRange range) const;
     /// The intervals that share a chunk with `range`, whole, in order; valid until the set changes.

@@ -41,17 +41,24 @@ public:
     /// Hash of a node of the tree, for any `shape().is_node(bin)`.
     [[nodiscard]] Hash node(Bin bin) const { return nodes_.get(bin); }
 
-    /// The uncles that a receiver lacks for a chunk of the content, highest first (PP-5.4-a).
-    /// `known(range)` tells whether it has some chunk of the range. A receiver that knows the size
-    /// can do without the all-zero ones among them, but RFC 7574 sends them.
+    /// Visits the uncles that a receiver lacks for a chunk of the content, highest first
+    /// (PP-5.4-a). `known(range)` tells whether it has some chunk of the range. A receiver that
+    /// knows the size can do without the all-zero ones among them, but RFC 7574 sends them.
+    template <typename Known, typename Visit>
+    void visit_uncles(ChunkId chunk, Top top, Known const& known, Visit const& visit) const
+    {
+        if (!NodeStore::needs_no_uncles(chunk, known)) {
+            Bin const end = top == Top::peak ? shape().peak_above(chunk) : shape().root();
+            nodes_.visit_uncles(chunk, end, known, visit);
+        }
+    }
+    /// All of them at once.
     template <typename Known>
     [[nodiscard]] std::vector<NodeHash> uncles(ChunkId chunk, Top top, Known const& known) const
     {
-        if (NodeStore::needs_no_uncles(chunk, known)) {
-            return {};
-        }
-        Bin const end = top == Top::peak ? shape().peak_above(chunk) : shape().root();
-        return nodes_.uncles(chunk, end, known);
+        std::vector<NodeHash> list;
+        visit_uncles(chunk, top, known, [&](NodeHash const& uncle) { list.push_back(uncle); });
+        return list;
     }
 
 private:

@@ -40,15 +40,12 @@ public:
         return known(chunks_of(parent_of(make_bin(0, to_number(chunk)))));
     }
 
-    /// Hashes of `uncle_bins`; the chunk's path up to `top` must be known.
-    template <typename Known>
-    [[nodiscard]] std::vector<NodeHash> uncles(ChunkId chunk, Bin top, Known const& known) const
+    /// Hashes of `visit_uncle_bins`; the chunk's path up to `top` must be known.
+    template <typename Known, typename Visit>
+    void visit_uncles(ChunkId chunk, Bin top, Known const& known, Visit const& visit) const
     {
-        std::vector<NodeHash> list;
-        for (Bin const bin : uncle_bins(chunk, top, known)) {
-            list.push_back({chunks_of(bin), get(bin)});
-        }
-        return list;
+        visit_uncle_bins(chunk, top, known,
+                         [&](Bin bin) { visit(NodeHash{chunks_of(bin), get(bin)}); });
     }
 
 private:

@@ -70,15 +70,22 @@ public:
     [[nodiscard]] bool knows(ChunkId chunk) const;
     /// For serving others; nullopt until all were learned.
     [[nodiscard]] std::optional<std::vector<NodeHash>> peaks() const { return nodes_.peaks(); }
-    /// As `MerkleTree::uncles`, only for a chunk that `knows`.
+    /// As `MerkleTree::visit_uncles`, only for a chunk that `knows`.
+    template <typename Known, typename Visit>
+    void visit_uncles(ChunkId chunk, Top top, Known const& known, Visit const& visit) const
+    {
+        if (!NodeStore::needs_no_uncles(chunk, known)) {
+            Bin const end = top == Top::peak ? shape().peak_above(chunk) : shape().root();
+            nodes_.visit_uncles(chunk, end, known, visit);
+        }
+    }
+    /// All of them at once.
     template <typename Known>
     [[nodiscard]] std::vector<NodeHash> uncles(ChunkId chunk, Top top, Known const& known) const
     {
-        if (NodeStore::needs_no_uncles(chunk, known)) {
-            return {};
-        }
-        Bin const end = top == Top::peak ? shape().peak_above(chunk) : shape().root();
-        return nodes_.uncles(chunk, end, known);
+        std::vector<NodeHash> list;
+        visit_uncles(chunk, top, known, [&](NodeHash const& uncle) { list.push_back(uncle); });
+        return list;
     }
 
 private:

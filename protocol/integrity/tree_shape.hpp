@@ -2,6 +2,7 @@
 
 #include "protocol/base/bins.hpp"
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -35,19 +36,22 @@ private:
     std::uint64_t chunk_count_;
 };
 
-/// Siblings on the way from the chunk up to `top`, highest first as they go on the wire
+/// Visits the siblings on the way from the chunk up to `top`, highest first as they go on the wire
 /// (RFC 7574 §5.4), without those that a receiver knows already: `known(range)` tells whether it
 /// has some chunk of the range.
-template <typename Known>
-[[nodiscard]] std::vector<Bin> uncle_bins(ChunkId chunk, Bin top, Known const& known)
+template <typename Known, typename Visit>
+void visit_uncle_bins(ChunkId chunk, Bin top, Known const& known, Visit const& visit)
 {
-    std::vector<Bin> bins;
+    std::array<Bin, 64> path; // as many layers as a 64-bit number of chunks has
+    std::size_t height = 0;
     Bin node = make_bin(0, to_number(chunk));
     while (node != top && !known(chunks_of(parent_of(node)))) {
-        bins.insert(bins.begin(), sibling_of(node));
+        path[height++] = node;
         node = parent_of(node);
     }
-    return bins;
+    while (height > 0) {
+        visit(sibling_of(path[--height]));
+    }
 }
 
 } // namespace ppsp::integrity

@@ -42,19 +42,28 @@ public:
     [[nodiscard]] Verdict verify(Hasher& hasher, ChunkId chunk, Hash const& leaf,
                                  std::vector<NodeHash> const& offered);
 
-    /// The uncles that a receiver needs for `chunk` if it knows the nodes that any of `known`
-    /// chunks gave it, highest first (PP-5.4-a). `known(range)` tells whether the receiver has some
-    /// chunk of the range. Only for a chunk whose path is verified here.
+    /// Visits the uncles that a receiver needs for `chunk` if it knows the nodes that any of
+    /// `known` chunks gave it, highest first (PP-5.4-a). `known(range)` tells whether the receiver
+    /// has some chunk of the range. Only for a chunk whose path is verified here.
+    template <typename Known, typename Visit>
+    void visit_uncles(ChunkId chunk, Known const& known, Visit const& visit) const
+    {
+        std::uint32_t const leaf = leaf_index(chunk);
+        std::uint32_t height = 0;
+        while ((leaf >> height) > 1 && !known(range_of(leaf >> (height + 1)))) {
+            ++height;
+        }
+        while (height > 0) {
+            std::uint32_t const sibling = (leaf >> --height) ^ 1U;
+            visit(NodeHash{range_of(sibling), node(sibling)});
+        }
+    }
+    /// All of them at once.
     template <typename Known>
     [[nodiscard]] std::vector<NodeHash> uncles(ChunkId chunk, Known const& known) const
     {
         std::vector<NodeHash> list;
-        std::uint32_t index = leaf_index(chunk);
-        while (index > 1 && !known(range_of(index >> 1))) {
-            std::uint32_t const sibling = index ^ 1U;
-            list.insert(list.begin(), NodeHash{range_of(sibling), node(sibling)});
-            index >>= 1;
-        }
+        visit_uncles(chunk, known, [&](NodeHash const& uncle) { list.push_back(uncle); });
         return list;
     }
 

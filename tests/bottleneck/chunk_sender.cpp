@@ -100,7 +100,11 @@ void ChunkReceiver::on_chunk(TimePoint now, ChunkId chunk, Duration one_way_dela
 
 std::vector<wire::Ack> ChunkReceiver::take_due(TimePoint now)
 {
-    return acks_.due(now) ? acks_.take(have_) : std::vector<wire::Ack>{};
+    if (!acks_.due(now)) {
+        return {};
+    }
+    auto const acks = acks_.take(have_);
+    return {acks.begin(), acks.end()};
 }
 
 TimePoint ChunkReceiver::wake() const
