@@ -9,7 +9,9 @@
 #include <openssl/evp.h>
 
 #include <array>
+#include <atomic>
 #include <memory>
+#include <thread>
 
 namespace ppsp::bench {
 namespace {
@@ -53,6 +55,71 @@ private:
                                                                      &EVP_MD_CTX_free};
     std::array<std::uint8_t, EVP_MAX_MD_SIZE> out_{};
 };
+
+/// A second thread that hashes what it is handed, and sleeps in between.
+class SecondHasher {
+public:
+    ~SecondHasher()
+    {
+        chunks_ = 0;
+        hand_over();
+        thread_.join();
+    }
+    /// Half of a batch of chunks here, half there.
+    void digest(BareSha256& own, ByteVector const& unit, std::size_t chunks)
+    {
+        unit_ = &unit;
+        chunks_ = chunks / 2;
+        std::uint32_t const round = hand_over();
+        for (std::size_t i = chunks / 2; i < chunks; ++i) {
+            own.digest(chunk_of(unit, i % chunks_per_unit));
+        }
+        for (std::uint32_t done = done_.load(); done != round; done = done_.load()) {
+            done_.wait(done);
+        }
+    }
+
+private:
+    std::uint32_t hand_over()
+    {
+        std::uint32_t const round = ++round_;
+        round_.notify_one();
+        return round;
+    }
+    void run()
+    {
+        BareSha256 sha256;
+        for (std::uint32_t round = 0;;) {
+            round_.wait(round);
+            round += 1;
+            if (chunks_ == 0) {
+                return;
+            }
+            for (std::size_t i = 0; i < chunks_; ++i) {
+                sha256.digest(chunk_of(*unit_, i % chunks_per_unit));
+            }
+            done_ = round;
+            done_.notify_one();
+        }
+    }
+
+    ByteVector const* unit_ = nullptr;
+    std::size_t chunks_ = 0;
+    std::atomic<std::uint32_t> round_ = 0;
+    std::atomic<std::uint32_t> done_ = 0;
+    std::thread thread_{[this] { run(); }};
+};
+
+Sample run_shared(double seconds, std::size_t chunks)
+{
+    ByteVector const unit = sample_unit();
+    BareSha256 own;
+    SecondHasher other;
+    return repeat(seconds, [&] {
+        other.digest(own, unit, chunks);
+        return std::uint64_t{chunk_size} * chunks;
+    });
+}
 
 Sample run_copy(double seconds)
 {
@@ -194,6 +261,10 @@ std::vector<Row> crypto_rows()
     return {
         {"sha256-bare", "OpenSSL EVP in a loop, 1 KiB", "", run_bare_sha256},
         {"sha256", "the engine's hasher, 1 KiB", "sha256-bare", run_hasher},
+        {"hash-shared-64", "64 chunks of a read at a time, half of them on a second thread",
+         "sha256-bare", [](double seconds) { return run_shared(seconds, 64); }},
+        {"hash-shared-512", "512 chunks, which is the most before others get their turn",
+         "sha256-bare", [](double seconds) { return run_shared(seconds, 512); }},
         {"tree-bare", "EVP: a unit of 32 chunks and its inner nodes", "", run_bare_tree},
         {"merkle", "verify a unit of 32 chunks, chunk by chunk", "tree-bare", run_merkle},
         {"crypto-bare", "EVP: a unit hashed twice, signed and checked", "", run_bare_crypto},

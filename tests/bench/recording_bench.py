@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """One recording from a seed to leechers over loopback, beside libtorrent's uTP with a file of the same size in the same round: MB/s and
-CPU-seconds of both ends per GB, SHA-256 of every chunk checked. Prints a line a round and the medians of the rounds' ratios.
+CPU-seconds of both ends per GB, SHA-256 of every chunk checked; and beside the raw-socket floor, a bare loop that moves and hashes the same
+datagrams. Prints a line a round and the medians of the rounds' ratios.
 
     tests/bench/recording_bench.py --bin build/release/bin --megabytes 500 --rounds 5
     tests/bench/recording_bench.py --bin build/release/bin --leechers 8"""
@@ -71,6 +72,14 @@ def run_utp(programs, size):
     return figures["seconds"], figures["seeder_cpu_s"], figures["leecher_cpu_s"]
 
 
+def run_floor(programs):
+    """MB/s and CPU-seconds per GB of a bare loop that moves and hashes a recording's datagrams."""
+    words = ["--rows", "transfer-bare", "--rounds", "1", "--seconds", "1", "--json"]
+    done = subprocess.run([programs / "ppsp-bench", *words], capture_output=True, text=True, timeout=120, check=True)
+    figures = json.loads(done.stdout)[0]["rounds"][0]
+    return figures["bytes"] / figures["seconds"] / 1e6, figures["cpu_seconds"] * 1e9 / figures["bytes"]
+
+
 def free_port():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -106,12 +115,13 @@ def main():
     parser.add_argument("--leechers", type=int, default=1)
     options = parser.parse_args()
     size = options.megabytes * 1_000_000
+    has_floor = (options.bin / "ppsp-bench").exists()
     has_utp = (options.bin / "utp_pair").exists()
     if not has_utp:
         print("without libtorrent beside it (build the target utp_pair)")
     memory = pathlib.Path("/dev/shm")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ppsp-bench-", dir=memory if memory.is_dir() else None))
-    ratios = {"rate": [], "cpu": []}
+    ratios = {"rate": [], "cpu": [], "floor": []}
     try:
         content = folder / "content"
         with open(content, "wb") as file:
@@ -121,6 +131,10 @@ def main():
             seconds, seed, leech = run_ours(options.bin, content, folder, options.leechers)
             moved = size * options.leechers
             line = f"round {number + 1}: {moved / seconds / 1e6:6.1f} MB/s, CPU-s/GB {seed * 1e9 / moved:5.2f} + {leech * 1e9 / moved:5.2f}"
+            if has_floor:
+                floor_rate, floor_cpu = run_floor(options.bin)
+                ratios["floor"].append((seed + leech) * 1e9 / moved / floor_cpu)
+                line += f" | floor {floor_rate:6.1f} MB/s, {floor_cpu:5.2f}: CPU x {ratios['floor'][-1]:.2f}"
             if has_utp:
                 u_seconds, u_seed, u_leech = (run_utp(options.bin, size) if options.leechers == 1
                                               else run_utp_many(options.bin, size, options.leechers))
@@ -131,6 +145,8 @@ def main():
             print(line, flush=True)
         if has_utp:
             print(f"median: rate {statistics.median(ratios['rate']):.2f} x uTP, CPU {statistics.median(ratios['cpu']):.2f} x uTP")
+        if has_floor:
+            print(f"median: CPU {statistics.median(ratios['floor']):.2f} x the raw-socket floor")
     finally:
         shutil.rmtree(folder)
 

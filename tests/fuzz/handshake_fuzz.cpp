@@ -37,6 +37,25 @@ void check_agreement(Options const& options, bool initiator, bool strict)
     PPSP_ASSERT(profile->discard_window_chunks == options.discard_window);
 }
 
+/// Recordings, whose peers may speak the drafts.
+void check_recording(Options const& options, bool initiator, bool strict)
+{
+    peer::SwarmMetadata metadata;
+    metadata.id = ByteVector(20, 0x22);
+    metadata.integrity_method = IntegrityMethod::merkle_tree;
+    metadata.hash_function = HashFunction::sha1;
+    metadata.strict = strict;
+    auto const profile = peer::check_handshake(metadata, options, initiator);
+    if (!profile) {
+        return;
+    }
+    PPSP_ASSERT(!initiator || options.swarm_id == metadata.id);
+    PPSP_ASSERT(options.addressing == metadata.format.addressing);
+    bool const is_draft = profile->dialect == peer::Dialect::draft;
+    PPSP_ASSERT(is_draft ? !strict && !options.chunk_size
+                         : options.chunk_size == metadata.format.chunk_size);
+}
+
 void check_swarm_id(Bytes id)
 {
     static_cast<void>(integrity::algorithm_of(id));
@@ -69,6 +88,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     for (bool const initiator : {false, true}) {
         check_agreement(*options, initiator, false);
         check_agreement(*options, initiator, true);
+        check_recording(*options, initiator, false);
+        check_recording(*options, initiator, true);
     }
     if (options->swarm_id) {
         check_swarm_id(*options->swarm_id);

@@ -7,6 +7,7 @@ Files of the corpora that it does not write (inputs that found something) stay.
 import base64
 import json
 import pathlib
+import random
 import struct
 
 HERE = pathlib.Path(__file__).parent
@@ -50,6 +51,17 @@ def options():
     # The swarm of the target agrees with this one.
     write("handshake", "fits",
           b"\0\1\1\1\2\0\x41" + SWARM + b"\3\3\4\2\5\x0d\6\2\7\0\0\x8f\x20\x09\0\0\4\0\xff")
+    write("handshake", "fits-draft", b"\0\1\1\1\2\0\x14" + b"\x22" * 20 + b"\3\1\4\0\6\2\xff")
+    write("handshake", "fits-recording", b"\0\1\1\1\2\0\x14" + b"\x22" * 20 + b"\3\1\4\0\6\2\x09\0\0\4\0\xff")
+
+
+def recordings():
+    """What happens is drawn; each kind of swarm, with and without the seed from the beginning."""
+    draw = random.Random(7574)
+    for kind in range(32):
+        # The hostile neighbour opens a conversation with each of the two, and says much.
+        opened = bytes([2, 1, 0, 0, 0, 7, 3, 0]) + bytes([2, 0, 0, 0, 0, 8, 3, 0])
+        write("recording", f"drawn-{kind}", bytes([kind]) + opened + draw.randbytes(400))
 
 
 CONTENT_MAP = {"swarm_id": "s1", "newest": 3199, "chunks_per_unit": 32, "window_units": 90,
@@ -288,6 +300,7 @@ if __name__ == "__main__":
     datagrams()
     frames()
     options()
+    recordings()
     tracker_messages()
     channels()
     in_network_storage()

@@ -44,6 +44,32 @@ TEST_F(UdpReadingTest, who_is_not_to_read_on_finds_everything_at_the_next_read)
     run_until([&] { return got == 4; });
 }
 
+TEST_F(UdpReadingTest, what_comes_while_it_is_read_belongs_to_the_same_turn)
+{
+    auto const left = open("127.0.0.1:0");
+    auto const right = open("127.0.0.1:0");
+    auto const send_one = [&] {
+        left->send(right->local_endpoint(), ByteVector(10, 7));
+        left->flush();
+    };
+    std::size_t got = 0;
+    std::vector<std::size_t> drained_at;
+    right->start(
+        [&](auto batch) {
+            got += batch.size();
+            if (got < 3) {
+                send_one();
+            }
+        },
+        [&] {
+            drained_at.push_back(got);
+            return true;
+        });
+    send_one();
+    run_until([&] { return got == 3; });
+    EXPECT_EQ(drained_at, std::vector<std::size_t>{3});
+}
+
 TEST_F(UdpReadingTest, what_comes_while_nobody_reads_wakes_nobody)
 {
     constexpr int datagrams = 50;
