@@ -6,8 +6,8 @@
 
 namespace ppsp::peer {
 
-/// A queue in one piece of memory, which it keeps: where std::deque asks for a block every few
-/// elements for as long as it is in use. Elements move when it grows.
+/// A queue in one piece of memory, which it keeps: std::deque asks for a block every few
+/// elements. Elements move when it grows.
 template <typename T>
 class FlatQueue {
 public:

@@ -30,23 +30,24 @@ Scratch::Entry* Scratch::find(UnitIndex unit)
 
 void Scratch::erase(UnitIndex unit)
 {
-    std::erase_if(entries_, [&](Entry& entry) {
-        if (entry.unit == unit) {
-            drop(entry);
-        }
-        return entry.unit == unit;
-    });
+    auto const at = std::find_if(entries_.begin(), entries_.end(),
+                                 [unit](Entry const& entry) { return entry.unit == unit; });
+    if (at != entries_.end()) {
+        drop(*at);
+        entries_.erase(at);
+    }
 }
 
 void Scratch::expire(TimePoint now)
 {
-    std::erase_if(entries_, [&](Entry& entry) {
-        bool const old = now - entry.since > age_max;
-        if (old) {
-            drop(entry);
+    for (auto at = entries_.begin(); at != entries_.end();) {
+        if (now - at->since <= age_max) {
+            ++at;
+            continue;
         }
-        return old;
-    });
+        drop(*at);
+        at = entries_.erase(at);
+    }
 }
 
 void Scratch::drop(Entry& entry)

@@ -52,6 +52,9 @@ void Trust::expire(TimePoint now, Duration round_trip)
 
 void Trust::unproven(UnitIndex unit)
 {
+    if (not_checked_ && unit <= *not_checked_ && *not_checked_ - unit < excused_units) {
+        return;
+    }
     if (unproven_unit_ != unit) {
         unproven_unit_ = unit;
         unproven_ += 1;

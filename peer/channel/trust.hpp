@@ -3,6 +3,7 @@
 #include "peer/content/unit_grid.hpp"
 #include "protocol/base/time.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -44,6 +45,12 @@ public:
     void released(TimePoint now, UnitIndex unit, Duration round_trip);
     /// Looks for what did not come in time.
     void expire(TimePoint now, Duration round_trip);
+    /// Units that are excused with one whose munro was not checked: a second of a stream.
+    static constexpr UnitIndex excused_units = 20;
+
+    /// A munro of the unit came, and there was no time to check it: that nothing proves its chunks
+    /// is not the neighbour's fault.
+    void not_checked(UnitIndex unit) { not_checked_ = std::max(not_checked_.value_or(0), unit); }
     /// A chunk of the unit came, and no munro with it.
     void unproven(UnitIndex unit);
     /// The first good munro of a unit came from it.
@@ -81,6 +88,7 @@ private:
     std::uint32_t unproven_ = 0;
     bool has_proved_ = false;
     std::optional<UnitIndex> unproven_unit_; ///< the last one
+    std::optional<UnitIndex> not_checked_;   ///< the newest one
     std::uint32_t doubts_ = 0;               ///< since it kept its word last
     TimePoint doubted_until_{};
 };

@@ -156,6 +156,7 @@ void LiveSwarm::on_signed_integrity(TimePoint now, Channel& channel,
         return;
     }
     if (!signature_budget_.take(now, channel.trust.has_proved())) {
+        channel.trust.not_checked(store_ ? store_->grid().unit_of(munro.chunks.first) : 0);
         return;
     }
     ByteVector const input = integrity::munro_signature_input(format().addressing, munro.chunks,

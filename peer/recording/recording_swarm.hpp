@@ -80,7 +80,7 @@ private:
 
     // fetch.cpp
     void on_data(TimePoint now, RecordingChannel& channel, wire::Data const& data);
-    /// A chunk that came now, or was kept for its hashes.
+    /// The chunk came now, or was kept for its hashes.
     void take_chunk(TimePoint now, RecordingChannel& channel, ArrivedChunk const& chunk);
     [[nodiscard]] RecordingStore::Verdict verify(RecordingChannel& channel,
                                                  ArrivedChunk const& chunk);

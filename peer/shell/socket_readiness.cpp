@@ -46,7 +46,7 @@ SocketReadiness::open(asio::io_context& context, int socket)
     if (epoll < 0) {
         return failure(std::string{"cannot wait for a socket: "} + std::strerror(errno));
     }
-    auto parts = std::make_shared<Parts>(context, epoll, socket);
+    auto parts = std::make_shared<Parts>(context, epoll, socket); // which closes it
     if (!control(epoll, EPOLL_CTL_ADD, socket, 0)) {
         return failure(std::string{"cannot wait for a socket: "} + std::strerror(errno));
     }

@@ -243,6 +243,9 @@ void UdpSocket::flush()
 
 void UdpSocket::Parts::wait_readable()
 {
+    if (!is_open()) {
+        return;
+    }
     readiness->when_readable([this] { receive(); });
 }
 
@@ -251,7 +254,7 @@ void UdpSocket::Parts::receive()
     std::size_t taken = 0;
     while (taken < receive_turn_max) {
         std::size_t const messages = receive_batch();
-        taken += batch.size();
+        taken += std::max(messages, batch.size()); // what is too large counts as well
         hand_out();
         if (!is_open()) {
             return;

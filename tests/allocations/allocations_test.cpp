@@ -172,6 +172,7 @@ TEST(Allocations, datagrams_of_a_recording_need_none)
     std::uint64_t const datagrams = swarm.datagrams;
     swarm.run_for(1s);
     ASSERT_GT(swarm.datagrams - datagrams, 8000u);
+    ASSERT_GT(before, 0u) << "they are counted";
     // A few for each slab of 64 chunks, of which it is noted who was asked.
     EXPECT_LT(allocations - before, (swarm.datagrams - datagrams) / 10);
 }
@@ -219,6 +220,7 @@ TEST(Allocations, datagrams_of_a_live_stream_need_none)
     std::uint64_t const datagrams = swarm.datagrams;
     play(100);
     ASSERT_GT(swarm.datagrams - datagrams, 100 * swarm.nodes.size() * 30);
+    ASSERT_GT(allocations, before) << "they are counted";
     // Some for each unit, whose tree, chunks and signature are kept for a while.
     EXPECT_LT(allocations - before, 100 * swarm.nodes.size() * 25);
     RecordProperty("per_unit_and_node",

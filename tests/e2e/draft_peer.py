@@ -162,7 +162,7 @@ class DraftPeer:
             if opened is None:
                 return
             if opened[0] == 0:
-                self.their_channel = None  # it closed
+                self.their_channel, self.asked = None, []  # it closed
                 return
             if self.their_channel is None:
                 self.their_channel = opened[0]
@@ -220,7 +220,7 @@ class DraftPeer:
         self.asked += [(chunk, time.monotonic()) for chunk in range(first, last + 1) if chunk not in known]
 
     def serve(self):
-        if not self.asked:
+        if not self.asked or self.their_channel is None:
             return
         batch, self.asked = self.asked[:32], self.asked[32:]
         for chunk, asked_at in batch:

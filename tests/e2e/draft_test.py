@@ -41,7 +41,7 @@ class DraftTest(unittest.TestCase):
                 for length in (f"&length={size}", ""):  # known from the link, or from the peaks
                     name = f"peer{length[1:7]}"
                     link = f"ppsp:///{draft.root.hex()}?peer=127.0.0.1:{draft.port}{length}"
-                    draft.their_channel, draft.told_peaks = None, False
+                    draft.their_channel, draft.told_peaks, draft.asked = None, False, []
                     swarm.start(name, "ppsp-peer", link, "--listen", "127.0.0.1:0", "--output", swarm.path / name)
                     self.assertEqual(swarm.processes[name].wait(40), 0)
                     self.assertEqual((swarm.path / name).read_bytes(), content)

@@ -72,7 +72,7 @@ public:
         check();
     }
 
-    /// The hostile neighbour falls silent, and the seed is there: all comes in the end.
+    /// The hostile neighbour falls silent, and the seed is there.
     void finish()
     {
         world_.introduce(leecher_, seed_);

@@ -437,6 +437,22 @@ TEST_F(HandshakeTest, agrees_with_itself_in_both_directions)
         << "PP-7.4-a: the initiator names the swarm";
 }
 
+TEST_F(HandshakeTest, who_names_no_chunk_size_for_a_recording_speaks_the_draft)
+{
+    swarm_.id = SwarmId(32, 2);
+    swarm_.integrity_method = wire::IntegrityMethod::merkle_tree;
+    wire::Options options = handshake_options(swarm_, true);
+    ASSERT_TRUE(options.chunk_size);
+    EXPECT_EQ(check_handshake(swarm_, options, true)->dialect, Dialect::rfc);
+    options.supported_messages = wire::SupportedMessages{}.set();
+    EXPECT_EQ(check_handshake(swarm_, options, true)->dialect, Dialect::rfc);
+    options.chunk_size.reset();
+    ASSERT_TRUE(check_handshake(swarm_, options, true)) << "the one without the other";
+    EXPECT_EQ(check_handshake(swarm_, options, true)->dialect, Dialect::draft);
+    swarm_.strict = true;
+    EXPECT_FALSE(check_handshake(swarm_, options, true));
+}
+
 TEST_F(HandshakeTest, anything_that_differs_is_met_with_silence)
 {
     auto const refused = [&](auto&& change) {

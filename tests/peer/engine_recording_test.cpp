@@ -377,7 +377,7 @@ TEST(Recording, a_have_names_the_largest_interval_around_what_is_new)
     }
 }
 
-/// As a peer of the time before options 8 and 9: what it does not know it drops without a word.
+/// As a peer of the drafts: what it does not know it drops without a word.
 bool a_draft_peer_reads(Bytes datagram)
 {
     wire::DatagramReader reader(datagram, wire::SwarmFormat{});
