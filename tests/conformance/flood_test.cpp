@@ -111,7 +111,7 @@ TEST_F(FloodTest, ten_thousand_bad_signatures_a_second_from_one_are_three_checks
 
 TEST_F(FloodTest, strangers_together_have_so_many_checks_a_second)
 {
-    for (auto const [algorithm, checks] :
+    for (auto const& [algorithm, checks] :
          {std::pair{wire::SignatureAlgorithm::ecdsa_p256_sha256,
                     SignatureBudget::strangers_per_second_max},
           std::pair{wire::SignatureAlgorithm::ecdsa_p384_sha384,
