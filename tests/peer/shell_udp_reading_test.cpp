@@ -70,6 +70,26 @@ TEST_F(UdpReadingTest, what_comes_while_it_is_read_belongs_to_the_same_turn)
     EXPECT_EQ(drained_at, std::vector<std::size_t>{3});
 }
 
+TEST_F(UdpReadingTest, a_flood_of_what_is_too_large_ends_a_turn_as_well)
+{
+    constexpr std::uint64_t sent = 900;
+    auto const left = open("127.0.0.1:0", {.segmentation = false});
+    auto const right = open("127.0.0.1:0");
+    for (std::uint64_t i = 0; i < sent; ++i) {
+        left->send(right->local_endpoint(), ByteVector(UdpSocket::datagram_size_max + 1));
+    }
+    left->flush();
+    std::uint64_t in_first_turn = 0;
+    right->start([](auto) {},
+                 [&] {
+                     auto const read = right->statistics().truncated;
+                     in_first_turn = in_first_turn == 0 ? read : in_first_turn;
+                     return true;
+                 });
+    run_until([&] { return right->statistics().truncated == sent; });
+    EXPECT_LT(in_first_turn, sent);
+}
+
 TEST_F(UdpReadingTest, what_comes_while_nobody_reads_wakes_nobody)
 {
     constexpr int datagrams = 50;
