@@ -92,6 +92,88 @@ TEST_F(Dialling, PP_7_a_the_options_of_datagram_1_ascend_and_are_complete)
     EXPECT_EQ(to_hex(bytes), expected);
 }
 
+wire::Options const& options_of(Datagrams const& first)
+{
+    return std::get<wire::Handshake>(first.at(0).messages.at(0)).options;
+}
+
+TEST_F(Dialling, PP_7_4_a_one_swarm_is_named)
+{
+    std::string const bytes = to_hex(first_.at(0).bytes);
+    std::string const option = "020041" + to_hex(node_.id());
+    EXPECT_EQ(options_of(first_).swarm_id, node_.id());
+    EXPECT_NE(bytes.find(option), std::string::npos);
+    EXPECT_EQ(bytes.find(option), bytes.rfind(option)) << "once";
+}
+
+TEST_F(Dialled, PP_7_4_a_who_names_no_swarm_is_not_answered_and_the_answer_need_not_repeat_it)
+{
+    wire::Options nameless = peer_.options(true);
+    nameless.swarm_id.reset();
+    peer_.send_to(ChannelId{0}, {wire::Handshake{peer_.own, nameless}});
+    EXPECT_TRUE(peer_.take_after(1s).empty());
+    EXPECT_TRUE(peer_.dial());
+}
+
+/// §6.1 and §7.5: the Unified Merkle Tree, and nothing weaker.
+TEST_F(Dialling, PP_6_1_a_live_streams_use_the_unified_merkle_tree)
+{
+    EXPECT_EQ(options_of(first_).integrity_method, wire::IntegrityMethod::unified_merkle_tree);
+}
+
+TEST_F(Dialled, PP_6_1_a_a_stream_that_is_signed_chunk_by_chunk_or_not_at_all_is_another_one)
+{
+    for (auto const method : {wire::IntegrityMethod::none, wire::IntegrityMethod::merkle_tree,
+                              wire::IntegrityMethod::sign_all}) {
+        wire::Options options = peer_.options(true);
+        options.integrity_method = method;
+        peer_.send_to(ChannelId{0}, {wire::Handshake{peer_.own, options}});
+        EXPECT_TRUE(peer_.take_after(1s).empty()) << static_cast<int>(method);
+    }
+    EXPECT_TRUE(peer_.dial());
+}
+
+/// Who dials names how content is protected, hashed, signed and addressed; so does the answer.
+class NamesTheContent : public Dialling {
+protected:
+    static wire::Options answer_of_a_source()
+    {
+        OneEngine source{{.role = peer::Role::source}};
+        source.cut_for(20);
+        RawPeer viewer{source, stranger};
+        EXPECT_TRUE(viewer.dial());
+        return options_of(viewer.take());
+    }
+};
+
+TEST_F(NamesTheContent, PP_7_5_a_how_content_is_protected)
+{
+    EXPECT_TRUE(options_of(first_).integrity_method.has_value());
+    EXPECT_EQ(answer_of_a_source().integrity_method, options_of(first_).integrity_method);
+}
+
+TEST_F(NamesTheContent, PP_7_6_a_the_hash_function_of_the_tree)
+{
+    EXPECT_EQ(options_of(first_).hash_function, wire::HashFunction::sha256);
+    EXPECT_EQ(answer_of_a_source().hash_function, wire::HashFunction::sha256);
+    for (auto const function : {wire::HashFunction::sha1, wire::HashFunction::sha256}) {
+        EXPECT_EQ(integrity::make_hasher(function)->size(), wire::hash_size(function));
+    }
+}
+
+TEST_F(NamesTheContent, PP_7_7_a_the_algorithm_of_signatures)
+{
+    EXPECT_EQ(options_of(first_).signature_algorithm, wire::SignatureAlgorithm::ecdsa_p256_sha256);
+    EXPECT_EQ(answer_of_a_source().signature_algorithm,
+              wire::SignatureAlgorithm::ecdsa_p256_sha256);
+}
+
+TEST_F(NamesTheContent, PP_7_8_a_the_addressing_method)
+{
+    EXPECT_EQ(options_of(first_).addressing, wire::AddressingMode::chunk32);
+    EXPECT_EQ(answer_of_a_source().addressing, wire::AddressingMode::chunk32);
+}
+
 TEST_F(Dialled, PP_7_10_a_who_takes_no_content_says_which_messages_it_supports)
 {
     ASSERT_TRUE(peer_.dial());

@@ -70,6 +70,97 @@ TEST_F(LedbatSending, PP_8_a_an_empty_path_lets_it_grow)
     EXPECT_GT(chunks_with_delay(0ms), 300u);
 }
 
+congestion::LedbatConfig ledbat_of_rfc()
+{
+    congestion::LedbatConfig config;
+    config.target = 100ms;
+    config.mss_bytes = 1000;
+    config.init_window_mss = 10;
+    config.current_filter_max = 1;
+    return config;
+}
+
+void acknowledge(congestion::Ledbat& ledbat, Duration when, Duration delay,
+                 std::size_t bytes = 1000, std::size_t flight = 1'000'000)
+{
+    std::array const delays{delay};
+    ledbat.on_ack(TimePoint{when}, delays, bytes, flight, 50ms);
+}
+
+TEST(LbRules, LB_2_4_2_a_the_base_is_the_smallest_of_one_minimum_a_minute)
+{
+    congestion::Ledbat ledbat{ledbat_of_rfc()};
+    acknowledge(ledbat, 10s, 30ms);
+    acknowledge(ledbat, 20s, 12ms);
+    acknowledge(ledbat, 30s, 40ms);
+    EXPECT_EQ(ledbat.base_delay(), Duration{12ms});
+    acknowledge(ledbat, 1min, 20ms);
+    EXPECT_EQ(ledbat.base_delay(), Duration{12ms}) << "of the minute before";
+    // Nothing is heard for nine minutes: they push the first one out.
+    acknowledge(ledbat, 10min, 25ms);
+    EXPECT_EQ(ledbat.base_delay(), Duration{20ms});
+}
+
+/// cwnd += GAIN * off_target * bytes_newly_acked * MSS / cwnd (§2.4.2).
+TEST(LbRules, LB_2_4_2_b_an_ack_moves_the_window_by_how_far_the_queue_is_from_the_target)
+{
+    auto const moved_by = [](Duration queue) {
+        congestion::Ledbat ledbat{ledbat_of_rfc()};
+        acknowledge(ledbat, 1s, 10ms, 0);
+        double const before = ledbat.window_bytes();
+        acknowledge(ledbat, 2s, 10ms + queue);
+        return ledbat.window_bytes() - before;
+    };
+    double const step = 1000.0 * 1000.0 / 10'000.0;
+    EXPECT_NEAR(moved_by(0ms), step, 1e-6);
+    EXPECT_NEAR(moved_by(50ms), step / 2, 1e-6);
+    EXPECT_NEAR(moved_by(100ms), 0.0, 1e-6);
+    EXPECT_NEAR(moved_by(150ms), -step / 2, 1e-6);
+    EXPECT_NEAR(moved_by(300ms), -2 * step, 1e-6);
+}
+
+TEST(LbRules, LB_2_4_2_c_the_window_exceeds_the_flight_by_the_allowed_increase_and_keeps_a_minimum)
+{
+    congestion::LedbatConfig const config = ledbat_of_rfc();
+    congestion::Ledbat idle{config};
+    for (int i = 1; i <= 200; ++i) {
+        acknowledge(idle, i * 10ms, 10ms, 1000, 4000);
+    }
+    EXPECT_NEAR(idle.window_bytes(), 4000.0 + 1000.0, 1e-6);
+
+    congestion::Ledbat queued{config};
+    acknowledge(queued, 0ms, 10ms);
+    for (int i = 1; i <= 200; ++i) {
+        acknowledge(queued, i * 10ms, 2s);
+    }
+    EXPECT_NEAR(queued.window_bytes(), 1000.0 * config.min_window_mss, 1e-6);
+}
+
+TEST(LbRulesDeathTest, LB_2_5_a_the_target_is_a_hundred_milliseconds_at_most)
+{
+    congestion::LedbatConfig config = ledbat_of_rfc();
+    EXPECT_EQ(congestion::Ledbat{config}.target_delay(TimePoint{}), Duration{100ms});
+    config.target += Duration{1};
+    EXPECT_DEATH(congestion::Ledbat{config}, "target");
+    EXPECT_LE(peer::NodeConfig{}.ledbat_target, Duration{100ms}) << "what nodes use";
+}
+
+TEST(LbRulesDeathTest, LB_2_5_b_the_allowed_increase_is_above_nothing_and_one_segment)
+{
+    EXPECT_EQ(congestion::LedbatConfig{}.allowed_increase_mss, 1.0);
+    congestion::LedbatConfig config = ledbat_of_rfc();
+    config.allowed_increase_mss = 0.0;
+    EXPECT_DEATH(congestion::Ledbat{config}, "allowed_increase");
+}
+
+TEST(LbRulesDeathTest, LB_2_5_c_the_gain_is_one_at_most)
+{
+    EXPECT_LE(congestion::LedbatConfig{}.gain, 1.0);
+    congestion::LedbatConfig config = ledbat_of_rfc();
+    config.gain = 1.01;
+    EXPECT_DEATH(congestion::Ledbat{config}, "gain");
+}
+
 TEST(LbRules, LB_2_5_d_ten_minutes_are_remembered)
 {
     congestion::Ledbat ledbat{congestion::LedbatConfig{}};

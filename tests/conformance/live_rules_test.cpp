@@ -1,6 +1,7 @@
 #include "tests/conformance/one_engine.hpp"
 
 #include <bit>
+#include <functional>
 #include <set>
 
 /// RFC 7574 §5 and §6: proofs of chunks, signed munros, tuning in.
@@ -200,6 +201,41 @@ TEST_F(LiveServing, PP_6_1_2_3_c_then_the_missing_uncles_then_the_chunk)
     EXPECT_EQ(tree.verify(*hasher, first + 5, hasher->leaf(cold[0].all<wire::Data>()[0].payload),
                           offered),
               integrity::UnitTree::Verdict::verified);
+}
+
+/// What comes with some chunks of a unit beside the tree over what the source was given.
+TEST_F(LiveServing, PP_3_5_a_an_integrity_holds_the_range_of_a_subtree_and_its_hash)
+{
+    open_and_tune_in();
+    ChunkId const first = chunks_of(10).first;
+    auto const hasher = integrity::make_hasher(wire::HashFunction::sha256);
+    std::function<integrity::Hash(ChunkRange)> const node = [&](ChunkRange below) {
+        std::uint64_t const half = below.count() / 2;
+        std::size_t const offset = (to_number(below.first) - to_number(first)) * chunk_size;
+        return half == 0 ? hasher->leaf(Bytes(node_.unit(10)).subspan(offset, chunk_size))
+                         : hasher->parent(node({below.first, below.first + (half - 1)}),
+                                          node({below.first + half, below.last}));
+    };
+    std::size_t told = 0;
+    for (std::uint64_t const number : {0U, 5U, 10U, 15U}) {
+        Datagrams const came = ask(first + number);
+        for (wire::Integrity const& one : all_of<wire::Integrity>(came)) {
+            ++told;
+            EXPECT_TRUE(std::has_single_bit(one.chunks.count()));
+            EXPECT_EQ((to_number(one.chunks.first) - to_number(first)) % one.chunks.count(), 0u);
+            EXPECT_EQ(node(one.chunks), integrity::Hash{one.hash});
+        }
+    }
+    EXPECT_GE(told, 8u);
+}
+
+TEST_F(LiveServing, PP_5_4_b_each_missing_hash_is_a_message_with_the_leaves_below_its_node)
+{
+    open_and_tune_in();
+    ChunkId const first = chunks_of(10).first;
+    EXPECT_EQ(nodes_of(ask(first + 5).at(0)),
+              (std::vector{range(first, 0, 15), range(first, 8, 15), range(first, 0, 3),
+                           range(first, 6, 7), range(first, 4, 4)}));
 }
 
 TEST_F(LiveServing, PP_5_3_d_the_hashes_that_the_receiver_lacks_go_with_the_chunk)
