@@ -55,6 +55,22 @@ def options():
     write("handshake", "fits-recording", b"\0\1\1\1\2\0\x14" + b"\x22" * 20 + b"\3\1\4\0\6\2\x09\0\0\4\0\xff")
 
 
+def memberships():
+    """What is done with the genuine certificate of the target; certificates themselves lie in the corpus."""
+    now = 1_790_000_000_000_000
+    at = lambda time: struct.pack(">Q", time << 1)
+    write("membership", "unchanged", bytes([1, 0, 0, 0, 4, 0x30]))  # any certificate begins so
+    for name, edit in {"version": (0, 13, 1), "inserted": (1, 100, 0x30), "removed": (2, 40, 0)}.items():
+        write("membership", name, bytes([1, 0, edit[0]]) + struct.pack(">HB", *edit[1:]))
+    write("membership", "many-edits", bytes([1, 15]) + bytes(range(64)))
+    for name, algorithm, size in (("p256", 13, 64), ("p384", 14, 96), ("ed25519", 15, 32), ("ed448", 16, 57), ("rsa", 8, 260)):
+        write("membership", f"issuer-{name}", bytes([2, algorithm]) + b"\3\1\0\1"[:4 if name == "rsa" else 0] + b"\x9d" * size)
+    for name, time in {"in-time": now, "early": now - 300_000_001, "late": now + 3_900_000_001}.items():
+        write("membership", name, bytes([3]) + at(time) + b"\0")
+    write("membership", "other-swarm", bytes([3]) + at(now) + b"\1" + SWARM)
+    write("membership", "own-swarm", bytes([3]) + at(now) + b"\1" + b"\x11" * 65)
+
+
 def recordings():
     """What happens is drawn; each kind of swarm, with and without the seed from the beginning."""
     draw = random.Random(7574)
@@ -300,6 +316,7 @@ if __name__ == "__main__":
     datagrams()
     frames()
     options()
+    memberships()
     recordings()
     tracker_messages()
     channels()
