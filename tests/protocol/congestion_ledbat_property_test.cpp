@@ -189,5 +189,106 @@ RC_GTEST_PROP(LedbatProperty, the_base_is_the_minimum_of_the_remembered_minutes,
     }
 }
 
+// ---- the fair algorithm ------------------------------------------------------------------------
+
+struct Step {
+    Event event;
+    std::uint32_t filled = 0; ///< of the window before it is in flight, per mille
+};
+
+std::ostream& operator<<(std::ostream& out, Step const& step)
+{
+    return out << step.filled << " per mille in flight " << step.event;
+}
+
+/// Events as close together as those of a transfer: seconds with a full window make a flow bulk,
+/// and slowdowns begin and end.
+rc::Gen<std::vector<Step>> transfer_with(rc::Gen<std::int64_t> const& delay)
+{
+    using rc::gen::inRange;
+    auto const event = rc::gen::build<Event>(
+        rc::gen::set(
+            &Event::kind,
+            rc::gen::weightedElement<Event::Kind>(
+                {{50, Event::Kind::ack}, {2, Event::Kind::loss}, {1, Event::Kind::timeout}})),
+        rc::gen::set(&Event::wait_us, inRange<std::int64_t>(0, 150'000)),
+        rc::gen::set(&Event::delays_us,
+                     rc::gen::resize(4, rc::gen::container<std::vector<std::int64_t>>(delay))),
+        rc::gen::set(&Event::acked, inRange<std::size_t>(0, 20'000)),
+        rc::gen::set(&Event::rtt_us, inRange<std::int64_t>(1'000, 200'000)));
+    auto const step = rc::gen::build<Step>(
+        rc::gen::set(&Step::event, event),
+        rc::gen::set(&Step::filled, rc::gen::weightedOneOf<std::uint32_t>(
+                                        {{9, inRange<std::uint32_t>(900, 1001)},
+                                         {1, inRange<std::uint32_t>(0, 1001)}})));
+    return rc::gen::resize(600, rc::gen::container<std::vector<Step>>(step));
+}
+
+LedbatConfig any_fair_config()
+{
+    LedbatConfig config = any_config();
+    config.algorithm = Algorithm::fair;
+    config.forgive_link_loss = *rc::gen::arbitrary<bool>();
+    return config;
+}
+
+/// A peer may report any delays.
+rc::Gen<std::int64_t> plausible_or_any_delay()
+{
+    return rc::gen::weightedOneOf<std::int64_t>(
+        {{9, rc::gen::inRange<std::int64_t>(0, 200'000)}, {1, rc::gen::arbitrary<std::int64_t>()}});
+}
+
+RC_GTEST_PROP(FairLedbatProperty, the_window_keeps_within_what_was_in_flight_and_above_the_minimum,
+              ())
+{
+    LedbatConfig const config = any_fair_config();
+    Ledbat ledbat{config};
+    TimePoint now{};
+    double const window_min = config.min_window_mss * static_cast<double>(mss_bytes);
+    double most_in_flight = ledbat.window_bytes();
+    double headroom = config.allowed_increase_mss * mss_bytes;
+    for (Step step : *transfer_with(plausible_or_any_delay())) {
+        now += Duration{step.event.wait_us};
+        double const before = ledbat.window_bytes();
+        step.event.flight = static_cast<std::size_t>(before * step.filled / 1000);
+        most_in_flight = std::max(most_in_flight, static_cast<double>(step.event.flight));
+        headroom = std::max(headroom, static_cast<double>(step.event.acked));
+        apply(ledbat, step.event, now);
+        double const after = ledbat.window_bytes();
+        RC_ASSERT(after >= mss_bytes);
+        RC_ASSERT(after <= most_in_flight + headroom);
+        RC_ASSERT(ledbat.queuing_delay() >= Duration::zero());
+        // Small windows aim at up to half a target more, and nobody at more than RFC 6817 §2.5 has.
+        RC_ASSERT(ledbat.target_delay(now) <= std::min(config.target * 3 / 2, Duration{100'000}));
+        if (step.event.kind == Event::Kind::ack) {
+            RC_ASSERT(after >= window_min);
+            // No faster than TCP's slow start, also where it finds a window again.
+            double const acked = static_cast<double>(step.event.acked);
+            RC_ASSERT(after <= std::max(before + acked * 1.000001, window_min));
+        } else {
+            RC_ASSERT(after <= before);
+        }
+    }
+}
+
+RC_GTEST_PROP(FairLedbatProperty, the_offset_between_two_clocks_does_not_matter, ())
+{
+    constexpr std::int64_t century_us = 3'155'760'000'000'000;
+    LedbatConfig const config = any_fair_config();
+    auto const offset_us = *rc::gen::inRange<std::int64_t>(-century_us, century_us);
+    Ledbat ledbat{config};
+    Ledbat shifted{config};
+    TimePoint now{};
+    for (Step step : *transfer_with(rc::gen::inRange<std::int64_t>(0, 200'000))) {
+        now += Duration{step.event.wait_us};
+        step.event.flight = static_cast<std::size_t>(ledbat.window_bytes() * step.filled / 1000);
+        apply(ledbat, step.event, now);
+        apply(shifted, step.event, now, offset_us);
+        RC_ASSERT(shifted.queuing_delay() == ledbat.queuing_delay());
+        RC_ASSERT(shifted.window_bytes() == ledbat.window_bytes());
+    }
+}
+
 } // namespace
 } // namespace ppsp::congestion
