@@ -37,6 +37,7 @@ struct Engine::Parts {
     std::map<SwarmId, RecordingSwarm*> recordings; ///< those of them
     TimePoint latest{};
     std::vector<Swarm*> waiting; ///< got datagrams, and have yet to act on them
+    std::vector<Bytes> foreseen; ///< chunks of the datagrams at hand
 
     [[nodiscard]] Swarm* find(SwarmId const& id)
     {
@@ -108,6 +109,41 @@ struct Engine::Parts {
         swarm->advance(now);
     }
 
+    /// Where a datagram belongs. A channel belongs to the address it was opened with
+    /// (protocols.md §2.5).
+    [[nodiscard]] ChannelTable::Place place_of(ChannelId id, Endpoint const& from) const
+    {
+        auto const place = channels.find(id);
+        bool const is_there = place.channel != nullptr && place.channel->endpoint == from &&
+                              place.channel->state != ChannelState::closed;
+        return is_there ? place : ChannelTable::Place{};
+    }
+
+    /// Of the first swarm that hashes ahead: rarely another recording is fetched at the same time.
+    void foresee(std::span<DatagramReceived const> datagrams)
+    {
+        integrity::Hasher* hasher = nullptr;
+        foreseen.clear();
+        for (DatagramReceived const& received : datagrams) {
+            ByteReader head(received.bytes);
+            auto const number = head.u32();
+            Swarm const* const swarm =
+                number ? place_of(ChannelId{*number}, received.from).swarm : nullptr;
+            integrity::Hasher* const of_swarm = swarm ? swarm->hasher_ahead() : nullptr;
+            if (of_swarm == nullptr || (hasher != nullptr && hasher != of_swarm) ||
+                foreseen.size() >= of_swarm->ahead_max()) {
+                continue;
+            }
+            hasher = of_swarm;
+            if (auto const payload = wire::likely_chunk(received.bytes, swarm->format())) {
+                foreseen.push_back(*payload);
+            }
+        }
+        if (hasher != nullptr) {
+            hasher->expect(foreseen);
+        }
+    }
+
     void receive(TimePoint now, DatagramReceived const& received)
     {
         ByteReader head(received.bytes);
@@ -119,10 +155,8 @@ struct Engine::Parts {
             initiate(now, received);
             return;
         }
-        auto const place = channels.find(ChannelId{*number});
-        // A channel belongs to the address it was opened with (protocols.md §2.5).
-        if (place.channel == nullptr || place.channel->endpoint != received.from ||
-            place.channel->state == ChannelState::closed) {
+        auto const place = place_of(ChannelId{*number}, received.from);
+        if (place.channel == nullptr) {
             return;
         }
         wire::DatagramReader reader(received.bytes, place.swarm->format());
@@ -152,6 +186,11 @@ Engine::Engine(NodeConfig const& config, Rng rng, Ports ports)
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
+
+void Engine::foresee(std::span<DatagramReceived const> datagrams)
+{
+    parts_->foresee(datagrams);
+}
 
 void Engine::handle(TimePoint now, Input const& input)
 {

@@ -18,6 +18,9 @@ public:
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
 
+    /// These will be handed to `handle`, in this order, and their bytes stay where they are until
+    /// then: whoever hashes what they bring may begin (Hasher::expect). Changes nothing else.
+    void foresee(std::span<DatagramReceived const> datagrams);
     /// One thing happened.
     void handle(TimePoint now, Input const& input);
     /// The next thing to do; nothing = done until the next input.

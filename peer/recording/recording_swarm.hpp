@@ -42,6 +42,7 @@ public:
     void play_from(std::optional<std::uint64_t> position);
     [[nodiscard]] bool may_wait(TimePoint now, Channel const& channel) const override;
     void advance(TimePoint now) override;
+    [[nodiscard]] integrity::Hasher* hasher_ahead() const override { return hasher_; }
 
     [[nodiscard]] SwarmStatistics statistics(TimePoint now) const override;
     /// Bytes from `position` on that are there without a gap.

@@ -114,6 +114,8 @@ struct Node::Parts {
         asio::make_work_guard(context);
     asio::steady_timer timer{context};
     std::optional<TimePoint> armed;
+    std::uint64_t timers_set = 0;
+    std::vector<DatagramReceived> arrivals;
     std::size_t came = 0;    ///< datagrams of this turn
     bool is_resting = false; ///< the socket is not read before the timer fires
     SpareBuffers spare;
@@ -140,19 +142,22 @@ void Node::Parts::handle(TimePoint at, Input const& input)
     is_handling = false;
 }
 
-/// Reads the clock once for some datagrams, which were there before it was read.
 void Node::Parts::receive(std::span<UdpSocket::Datagram const> batch)
 {
-    while (!batch.empty()) {
-        auto const part = batch.first(std::min(batch.size(), datagrams_together));
-        TimePoint const at = now();
-        for (UdpSocket::Datagram const& datagram : part) {
-            handle(at, DatagramReceived{datagram.from, datagram.bytes, &datagram != &part.back(),
-                                        datagram.waited});
-        }
-        batch = batch.subspan(part.size());
-        came += part.size();
+    arrivals.clear();
+    for (UdpSocket::Datagram const& datagram : batch) {
+        bool const more = (arrivals.size() + 1) % datagrams_together != 0;
+        arrivals.push_back({datagram.from, datagram.bytes, more, datagram.waited});
     }
+    arrivals.back().more = false;
+    engine.foresee(arrivals);
+    TimePoint at{};
+    for (std::size_t i = 0; i < arrivals.size(); ++i) {
+        // The clock is read once for some of them, which were there before it was read.
+        at = i % datagrams_together == 0 ? now() : at;
+        handle(at, arrivals[i]);
+    }
+    came += arrivals.size();
     socket->flush();
 }
 
@@ -207,6 +212,7 @@ void Node::Parts::arm_timer()
 void Node::Parts::wake_at(TimePoint at)
 {
     armed = at;
+    ++timers_set;
     timer.expires_at(zero + at.time_since_epoch());
     timer.async_wait([this](boost::system::error_code const& error) {
         if (!error) {
@@ -302,6 +308,11 @@ Engine const& Node::engine() const
 UdpSocket const& Node::socket() const
 {
     return *parts_->socket;
+}
+
+std::uint64_t Node::timers_set() const
+{
+    return parts_->timers_set;
 }
 
 } // namespace ppsp::peer

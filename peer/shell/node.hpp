@@ -71,6 +71,8 @@ public:
     [[nodiscard]] TimePoint now() const;
     [[nodiscard]] Engine const& engine() const;
     [[nodiscard]] UdpSocket const& socket() const;
+    /// Times that a timer was set, each of them system calls.
+    [[nodiscard]] std::uint64_t timers_set() const;
 
 private:
     struct Parts;

@@ -1,5 +1,6 @@
 #include "peer/shell/recording_session.hpp"
 
+#include "peer/shell/ahead_hasher.hpp"
 #include "peer/shell/own_addresses.hpp"
 #include "protocol/integrity/openssl_hasher.hpp"
 #include "protocol/wire/datagram.hpp"
@@ -128,7 +129,7 @@ RecordingSession::fetch(std::string const& path, Options options)
         return failure(std::move(file.error()));
     }
     parts->file = *std::move(file);
-    parts->hasher = integrity::make_hasher(function_of(parts->link.swarm));
+    parts->hasher = make_arrivals_hasher(function_of(parts->link.swarm));
     if (auto const begun = parts->begin(std::move(options), nullptr); !begun) {
         return failure(begun.error());
     }

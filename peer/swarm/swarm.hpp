@@ -46,6 +46,9 @@ public:
                      wire::DatagramReader& reader, std::size_t size);
     /// Whether what a datagram brought about may wait for the next one, which is at hand.
     [[nodiscard]] virtual bool may_wait(TimePoint, Channel const&) const { return false; }
+    /// Who hashes the payloads of DATA one by one, and may begin ahead; nobody in live swarms,
+    /// where that is a thousandth of a core.
+    [[nodiscard]] virtual integrity::Hasher* hasher_ahead() const { return nullptr; }
     /// Does what is due, and sends what waits.
     virtual void advance(TimePoint now) = 0;
     [[nodiscard]] std::optional<TimePoint> deadline() const { return deadline_; }

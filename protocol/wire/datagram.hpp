@@ -35,6 +35,10 @@ void encode_spec(AddressingMode mode, ChunkRange range, ByteVector& out);
 /// size. An RSA signature changes the format only if the swarm id is among the options.
 [[nodiscard]] SwarmFormat adopt(SwarmFormat format, Options const& options);
 
+/// The payload of the DATA that a datagram seems to end with, if it is as long as a chunk of fixed
+/// size; looks at one byte only, so it may be wrong.
+[[nodiscard]] std::optional<Bytes> likely_chunk(Bytes datagram, SwarmFormat const& format);
+
 /// Reads datagrams message by message without copying.
 ///
 /// A first HANDSHAKE that names its addressing mode, hash function, signature algorithm or chunk

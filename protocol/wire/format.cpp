@@ -99,4 +99,15 @@ SwarmFormat adopt(SwarmFormat format, Options const& options)
     return format;
 }
 
+std::optional<Bytes> likely_chunk(Bytes datagram, SwarmFormat const& format)
+{
+    std::size_t const before = 1 + spec_size(format.addressing) + sizeof(UnixMicros);
+    std::size_t const tail = before + format.chunk_size;
+    if (format.chunk_size == chunk_size_variable || datagram.size() < sizeof(ChannelId) + tail ||
+        datagram[datagram.size() - tail] != static_cast<std::uint8_t>(MessageType::data)) {
+        return std::nullopt;
+    }
+    return datagram.last(format.chunk_size);
+}
+
 } // namespace ppsp::wire

@@ -42,6 +42,7 @@ struct Row {
 [[nodiscard]] std::vector<Row> node_rows();
 [[nodiscard]] std::vector<Row> requests_rows();
 [[nodiscard]] std::vector<Row> transfer_rows();
+[[nodiscard]] std::vector<Row> fetch_rows();
 [[nodiscard]] std::vector<Row> flood_rows();
 
 class StopWatch {

@@ -36,7 +36,7 @@ std::vector<Row> all_rows()
 {
     std::vector<Row> all;
     for (auto* const rows : {codec_rows, crypto_rows, engine_rows, socket_rows, node_rows,
-                             transfer_rows, requests_rows, flood_rows}) {
+                             transfer_rows, fetch_rows, requests_rows, flood_rows}) {
         auto more = rows();
         std::move(more.begin(), more.end(), std::back_inserter(all));
     }

@@ -34,10 +34,10 @@ protected:
 INSTANTIATE_TEST_SUITE_P(Variants, LedbatCases,
                          testing::Values(Variant{false, 1}, Variant{false, 2}, Variant{true, 1},
                                          Variant{true, 2}),
-                         [](auto const& info) {
-                             return std::string(info.param.forgive_link_loss ? "forgiving"
-                                                                             : "as_is") +
-                                    "_" + std::to_string(info.param.seed);
+                         [](auto const& variant) {
+                             return std::string(variant.param.forgive_link_loss ? "forgiving"
+                                                                                : "as_is") +
+                                    "_" + std::to_string(variant.param.seed);
                          });
 
 Figures run(std::string const& name, CaseSetup const& setup)

@@ -1,4 +1,7 @@
+#include "peer/shell/ahead_hasher.hpp"
 #include "peer/shell/node.hpp"
+#include "protocol/integrity/openssl_hasher.hpp"
+#include "tests/support/recording_world.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
@@ -107,6 +110,87 @@ TEST_F(NodeTest, it_stops_while_it_rests)
     EXPECT_EQ(figures_after(1).received, 1u);
     node_->stop();
     node_.reset();
+}
+
+/// A recording from one node to another over loopback.
+class NodeTransfer : public ::testing::Test {
+protected:
+    static constexpr std::size_t size = 8'000'000;
+
+    NodeTransfer()
+    {
+        auto const hasher = integrity::make_hasher(wire::HashFunction::sha256);
+        auto tree = integrity::MerkleTree::from_content(*hasher, config_.chunk_size, from_.bytes);
+        tree_ = std::make_shared<integrity::MerkleTree const>(*std::move(tree));
+        Bytes const root = tree_->root().bytes();
+        config_.id.assign(root.begin(), root.end());
+        config_.length = size;
+    }
+
+    std::unique_ptr<Node> join(test::MemoryBytes& bytes, integrity::Hasher& hasher, bool is_seed)
+    {
+        NodeOptions options;
+        options.listen = *Endpoint::parse("127.0.0.1:0");
+        auto node = Node::open(options, {});
+        EXPECT_TRUE(node);
+        (*node)->ask([&] {
+            (*node)->handle(JoinRecording{config_, &bytes, &hasher, is_seed ? tree_ : nullptr});
+        });
+        return *std::move(node);
+    }
+
+    /// Whether all of it came within a minute.
+    bool transfer(Node& seed, Node& leecher)
+    {
+        leecher.ask([&] { leecher.handle(CandidatesFound{config_.id, {seed.local_endpoint()}}); });
+        auto const end = std::chrono::steady_clock::now() + 60s;
+        while (std::chrono::steady_clock::now() < end) {
+            auto const held = leecher.ask([&] {
+                return leecher.engine().statistics(leecher.now(), config_.id)->content_bytes;
+            });
+            if (held == size) {
+                return true;
+            }
+            std::this_thread::sleep_for(5ms);
+        }
+        return false;
+    }
+
+    test::MemoryBytes from_{test::random_content(size)};
+    test::MemoryBytes to_;
+    RecordingConfig config_;
+    std::shared_ptr<integrity::MerkleTree const> tree_;
+    std::unique_ptr<integrity::Hasher> seeding_ =
+        integrity::make_hasher(wire::HashFunction::sha256);
+    AheadHasher fetching_{wire::HashFunction::sha256};
+};
+
+TEST_F(NodeTransfer, a_timer_is_set_for_many_datagrams_together)
+{
+    auto const seed = join(from_, *seeding_, true);
+    auto const leecher = join(to_, fetching_, false);
+    ASSERT_TRUE(transfer(*seed, *leecher));
+    EXPECT_TRUE(to_.bytes == from_.bytes);
+    for (Node* const node : {seed.get(), leecher.get()}) {
+        auto const [moved, timers] = node->ask([node] {
+            auto const& figures = node->socket().statistics();
+            return std::pair{figures.sent + figures.received, node->timers_set()};
+        });
+        EXPECT_GE(moved, size / 1024);
+        EXPECT_LE(timers, moved / 8);
+    }
+}
+
+TEST_F(NodeTransfer, whole_batches_of_chunks_are_handed_to_the_helper)
+{
+    auto const seed = join(from_, *seeding_, true);
+    auto const leecher = join(to_, fetching_, false);
+    ASSERT_TRUE(transfer(*seed, *leecher));
+    EXPECT_TRUE(to_.bytes == from_.bytes);
+    auto const figures = leecher->ask([this] { return fetching_.figures(); });
+    EXPECT_GE(figures.batches, 1u);
+    EXPECT_GE(figures.expected, AheadHasher::chunks_min * figures.batches);
+    EXPECT_LE(figures.ahead, figures.expected);
 }
 
 } // namespace

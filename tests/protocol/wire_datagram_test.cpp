@@ -352,5 +352,32 @@ TEST(Ppspp, S8_14_a_certificate_beyond_its_length_field_is_not_written)
     EXPECT_TRUE(writer.add(PexCertificate{Bytes(certificate).first(65'535)}));
 }
 
+TEST(Wire, a_chunk_at_the_end_is_recognised_without_reading_the_rest)
+{
+    SwarmFormat format;
+    format.chunk_size = 100;
+    ByteVector const chunk(100, 0x55);
+    for (auto const addressing : {AddressingMode::chunk32, AddressingMode::chunk64,
+                                  AddressingMode::bin32, AddressingMode::bin64}) {
+        format.addressing = addressing;
+        DatagramWriter writer(ChannelId{7}, format, 1000);
+        EXPECT_TRUE(writer.add(Have{single(ChunkId{0})}));
+        EXPECT_TRUE(writer.add(Data{single(ChunkId{3}), 1, chunk}));
+        ByteVector const datagram = writer.take();
+        auto const found = likely_chunk(datagram, format);
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->data(), datagram.data() + datagram.size() - 100);
+        EXPECT_EQ(found->size(), 100U);
+    }
+    format.addressing = AddressingMode::chunk32;
+    DatagramWriter writer(ChannelId{7}, format, 1000);
+    EXPECT_TRUE(writer.add(Data{single(ChunkId{3}), 1, Bytes(chunk).first(99)}));
+    EXPECT_EQ(likely_chunk(writer.take(), format), std::nullopt) << "the last chunk is shorter";
+    EXPECT_EQ(likely_chunk(ByteVector(116, 1), format), std::nullopt) << "too short for a channel";
+    EXPECT_TRUE(likely_chunk(ByteVector(121, 1), format));
+    format.chunk_size = chunk_size_variable;
+    EXPECT_EQ(likely_chunk(ByteVector(1000, 1), format), std::nullopt);
+}
+
 } // namespace
 } // namespace ppsp::wire

@@ -38,7 +38,7 @@ RecordingNode& RecordingWorld::add(peer::NodeConfig config)
     auto const number = static_cast<std::uint32_t>(nodes.size() + 1);
     nodes.push_back(std::make_unique<RecordingNode>(Endpoint::v4(0x0a000000 + number, 6778), config,
                                                     rng_.fork("node", number),
-                                                    options.hash_function));
+                                                    options.make_hasher(options.hash_function)));
     return *nodes.back();
 }
 
@@ -155,7 +155,9 @@ bool RecordingWorld::step(TimePoint end)
     if (RecordingNode* const to = find(flying.to)) {
         bool const more = options.together && !flying_.empty() && flying_.top().at <= now_ &&
                           flying_.top().to == flying.to;
-        handle(*to, peer::DatagramReceived{flying.from, flying.bytes, more});
+        peer::DatagramReceived const datagram{flying.from, flying.bytes, more};
+        to->node.engine.foresee({&datagram, 1});
+        handle(*to, datagram);
     } else if (stranger) {
         stranger(flying.from, flying.to, flying.bytes);
     }

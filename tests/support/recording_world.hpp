@@ -33,8 +33,9 @@ public:
 [[nodiscard]] ByteVector random_content(std::size_t size, std::uint64_t seed = 1);
 
 struct RecordingNode {
-    RecordingNode(Endpoint at, peer::NodeConfig const& config, Rng rng, wire::HashFunction function)
-        : node(at, config, rng), hasher(integrity::make_hasher(function))
+    RecordingNode(Endpoint at, peer::NodeConfig const& config, Rng rng,
+                  std::unique_ptr<integrity::Hasher> of_swarm)
+        : node(at, config, rng), hasher(std::move(of_swarm))
     {}
     VirtualNode node;
     std::unique_ptr<integrity::Hasher> hasher; ///< of the swarm
@@ -49,6 +50,9 @@ public:
         std::uint32_t chunk_size = 1024;
         bool tell_length = true; ///< the link has `length=`
         LinkFaults faults{};
+        /// Of the swarm, for each node.
+        std::function<std::unique_ptr<integrity::Hasher>(wire::HashFunction)> make_hasher =
+            integrity::make_hasher;
         bool together = false; ///< datagrams of one time are handed over as one batch
     };
 
