@@ -119,35 +119,58 @@ bool RecordingFile::reserve(std::uint64_t length)
 
 Bytes RecordingFile::read(std::uint64_t offset, std::size_t size)
 {
-    bool const is_read = offset >= read_at_ && offset + size <= read_at_ + read_.size();
-    if (!is_read) {
-        if (!flush()) { // a block may reach into what waits
-            return {};
-        }
-        read_.resize(std::max(block_bytes, size));
-        ssize_t const count =
-            ::pread(descriptor_, read_.data(), read_.size(), static_cast<off_t>(offset));
-        if (count < 0) {
-            error_ = "cannot read " + path_ + ": " + reason();
-        }
-        read_.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-        read_at_ = offset;
-        if (read_.size() < size) {
-            if (error_.empty()) {
-                error_ = path_ + " became shorter while it was read";
-            }
-            return {};
-        }
+    std::uint64_t const block = offset / ReadBlocks::block_bytes;
+    auto const within = static_cast<std::size_t>(offset % ReadBlocks::block_bytes);
+    if (within + size > ReadBlocks::block_bytes) { // rare: chunks that are no power of two
+        apart_.resize(size);
+        apart_.resize(read_from_disk(offset, apart_));
+        return enough(apart_, 0, size);
     }
-    return Bytes{read_}.subspan(static_cast<std::size_t>(offset - read_at_), size);
+    auto bytes = blocks_.find(block);
+    if (!bytes) {
+        auto const room = blocks_.add(block);
+        blocks_.shrink(block, read_from_disk(block * ReadBlocks::block_bytes, room));
+        bytes = blocks_.find(block);
+    }
+    Bytes const found = enough(*bytes, within, size);
+    if (found.empty()) {
+        blocks_.forget(offset, size); // the disk may have it the next time
+    }
+    return found;
+}
+
+/// Nothing if the file does not reach so far.
+Bytes RecordingFile::enough(Bytes read, std::size_t offset, std::size_t size)
+{
+    if (read.size() >= offset + size) {
+        return read.subspan(offset, size);
+    }
+    if (error_.empty()) {
+        error_ = path_ + " became shorter while it was read";
+    }
+    return {};
+}
+
+/// How many bytes there are.
+std::size_t RecordingFile::read_from_disk(std::uint64_t offset, std::span<std::uint8_t> room)
+{
+    bool const is_written =
+        offset < written_at_ + written_.size() && written_at_ < offset + room.size();
+    if (is_written && !flush()) {
+        return 0;
+    }
+    ++disk_reads_;
+    ssize_t const count =
+        ::pread(descriptor_, room.data(), room.size(), static_cast<off_t>(offset));
+    if (count < 0) {
+        error_ = "cannot read " + path_ + ": " + reason();
+    }
+    return static_cast<std::size_t>(std::max<ssize_t>(count, 0));
 }
 
 bool RecordingFile::write(std::uint64_t offset, Bytes bytes)
 {
-    bool const is_read = offset < read_at_ + read_.size() && read_at_ < offset + bytes.size();
-    if (is_read) {
-        read_.clear(); // it was read before it was there
-    }
+    blocks_.forget(offset, bytes.size());
     bool const continues = !written_.empty() && offset == written_at_ + written_.size() &&
                            written_.size() + bytes.size() <= block_bytes;
     if (!continues) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "peer/content/recording_store.hpp"
+#include "peer/shell/read_blocks.hpp"
 #include "protocol/base/result.hpp"
 
 #include <functional>
@@ -13,7 +14,7 @@ namespace ppsp::peer {
 /// written can be read at once. Not thread-safe: for the node's thread.
 class RecordingFile final : public RecordingBytes {
 public:
-    /// Bytes of one read or write of the system.
+    /// Most bytes of one write of the system.
     static constexpr std::size_t block_bytes = std::size_t{256} << 10;
 
     /// A file to seed; the error is a sentence.
@@ -41,12 +42,16 @@ public:
     /// After `finish`, any thread: waits until the file survives a power cut. The error is a
     /// sentence.
     [[nodiscard]] Result<void, std::string> sync() const;
+    /// Times that the system was asked to read.
+    [[nodiscard]] std::uint64_t disk_reads() const { return disk_reads_; }
     /// Why `write` or `read` failed; a sentence, empty if nothing did.
     [[nodiscard]] std::string const& error() const { return error_; }
 
 private:
     RecordingFile(int descriptor, std::string path, std::uint64_t size);
     [[nodiscard]] bool flush();
+    [[nodiscard]] std::size_t read_from_disk(std::uint64_t offset, std::span<std::uint8_t> room);
+    [[nodiscard]] Bytes enough(Bytes read, std::size_t offset, std::size_t size);
     [[nodiscard]] bool reserve(std::uint64_t length);
 
     int descriptor_;
@@ -56,8 +61,9 @@ private:
     std::string error_;
     ByteVector written_; ///< waits to be written
     std::uint64_t written_at_ = 0;
-    ByteVector read_; ///< was read last
-    std::uint64_t read_at_ = 0;
+    std::uint64_t disk_reads_ = 0;
+    ReadBlocks blocks_;
+    ByteVector apart_; ///< was read last, across blocks
 };
 
 /// Hash tree of a whole file. `on_progress` hears how many bytes are done, about every 16 MiB;

@@ -59,6 +59,43 @@ TEST_F(RecordingFileTest, what_was_written_can_be_read_at_once_in_any_order)
     EXPECT_EQ(contents(folder_ / "file"), content);
 }
 
+/// Thirty neighbours fetch the file, each another slab, one chunk by turns.
+TEST_F(RecordingFileTest, a_slab_is_read_once_for_all_its_chunks_whoever_else_is_served_meanwhile)
+{
+    constexpr std::size_t neighbours = 30;
+    constexpr std::size_t slab = std::size_t{64} << 10;
+    ByteVector const content = test::random_content(neighbours * slab - 100);
+    fill(folder_ / "file", content);
+    auto const file = *RecordingFile::open((folder_ / "file").string());
+    for (std::size_t chunk = 0; chunk < 64; ++chunk) {
+        for (std::size_t neighbour = 0; neighbour < neighbours; ++neighbour) {
+            std::size_t const at = neighbour * slab + chunk * 1024;
+            Bytes const piece =
+                Bytes{content}.subspan(at, std::min<std::size_t>(1024, content.size() - at));
+            Bytes const read = file->read(at, piece.size());
+            ASSERT_TRUE(std::ranges::equal(read, piece));
+        }
+    }
+    EXPECT_EQ(file->disk_reads(), neighbours);
+}
+
+TEST_F(RecordingFileTest, reads_across_blocks_and_of_any_size_are_right)
+{
+    ByteVector const content = test::random_content(300'000);
+    fill(folder_ / "file", content);
+    auto const file = *RecordingFile::open((folder_ / "file").string());
+    for (std::size_t const size :
+         {1U, 1000U, 1024U, 65'535U, 65'536U, 65'537U, 200'000U, 300'000U}) {
+        for (std::size_t at = 0; at + size <= content.size();
+             at += std::max<std::size_t>(size, 777)) {
+            ASSERT_TRUE(std::ranges::equal(file->read(at, size), Bytes{content}.subspan(at, size)))
+                << size << " bytes at " << at;
+        }
+    }
+    EXPECT_TRUE(file->read(299'999, 2).empty());
+    EXPECT_FALSE(file->error().empty());
+}
+
 TEST_F(RecordingFileTest, two_programs_do_not_write_one_file)
 {
     auto const first = RecordingFile::create((folder_ / "file").string(), std::nullopt);
