@@ -99,8 +99,8 @@ void Ledbat::end_minute(TimePoint now)
         return;
     }
     auto const shortest = round_trip_.base.minimum();
-    // The fair algorithm bounds the queue by each round trip instead.
-    if (!is_fair() && minute_round_trip_ && shortest &&
+    // Where the fair algorithm applies, each round trip bounds the queue instead.
+    if (!is_bulk_ && minute_round_trip_ && shortest &&
         *minute_round_trip_ <= *shortest + drift_noise) {
         one_way_.base.keep_newest();
     }

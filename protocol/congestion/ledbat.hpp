@@ -77,9 +77,9 @@ public:
     /// event that leaves no sample young enough does not make the window grow.
     void on_ack(TimePoint now, std::span<Duration const> delays, std::size_t bytes_newly_acked,
                 std::size_t flight_bytes, Duration rtt);
-    /// A round trip as it was measured, before `on_ack`. In the fair algorithm no queue of ours is
-    /// longer than what the round trip takes beyond its own minimum and `ack_delay_max`, however
-    /// the clocks drift apart. In the other one a minute with a round trip as short as any had an
+    /// A round trip as it was measured, before `on_ack`. Where the fair algorithm applies no queue
+    /// of ours is longer than what the round trip takes beyond its own minimum and `ack_delay_max`,
+    /// however the clocks drift apart. Otherwise a minute with a round trip as short as any had an
     /// empty queue: its one-way delays are the base, older ones are those of clocks that have
     /// drifted since (RFC 6817 §A.2; 50 ppm are 30 ms in the ten minutes of the history).
     void on_round_trip(TimePoint now, Duration rtt);

@@ -300,5 +300,19 @@ TEST(LedbatFair, S2_4_2_d_what_left_before_the_window_shrank_does_not_shrink_it_
     EXPECT_EQ(ledbat.window_bytes(), 25'000.0);
 }
 
+/// RFC 6817 §A.2, as long as the flow does not fill its window and the round trip bounds nothing.
+TEST(LedbatFair, A_2_a_clock_that_runs_fast_is_no_queue_for_who_does_not_fill_its_window)
+{
+    Ledbat ledbat{config_of(20)};
+    Duration longest{};
+    for (Duration now = 0s; now < 20min; now += 100ms) {
+        std::array const delays{10ms + Duration{now.count() / 10'000}}; // 100 ppm
+        ledbat.on_round_trip(at(now), rtt);
+        ledbat.on_ack(at(now), delays, mss, mss / 2, rtt);
+        longest = std::max(longest, ledbat.queuing_delay());
+    }
+    EXPECT_LE(longest, Duration{15ms}) << "two minutes of drift; ten are 60 ms";
+}
+
 } // namespace
 } // namespace ppsp::congestion
