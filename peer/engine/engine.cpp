@@ -139,8 +139,11 @@ struct Engine::Parts {
                 foreseen.push_back(*payload);
             }
         }
-        if (hasher != nullptr) {
-            hasher->expect(foreseen);
+        // The others, too: their chunks of earlier datagrams are no longer where they were.
+        for (auto const& [id, swarm] : recordings) {
+            integrity::Hasher* const of_swarm = swarm->hasher_ahead();
+            of_swarm->expect(of_swarm == hasher ? std::span<Bytes const>(foreseen)
+                                                : std::span<Bytes const>{});
         }
     }
 

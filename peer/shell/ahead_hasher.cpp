@@ -4,10 +4,11 @@
 #include "protocol/base/assert.hpp"
 #include "protocol/integrity/openssl_hasher.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstring>
 #include <sched.h>
+#include <system_error>
 #include <thread>
 
 namespace ppsp::peer {
@@ -39,6 +40,7 @@ struct AheadHasher::Parts {
     {}
 
     [[nodiscard]] bool is_resting();
+    [[nodiscard]] bool has_helper();
     void give(std::span<Bytes const> chunks);
     void wake();
     void help();
@@ -99,10 +101,22 @@ void AheadHasher::expect(std::span<Bytes const> chunks)
         return;
     }
     parts.give(chunks);
-    if (!parts.thread.joinable()) {
-        parts.thread = start_without_signals([&parts] { parts.help(); });
+    if (parts.has_helper()) {
+        parts.wake();
     }
-    parts.wake();
+}
+
+/// Begins it at the first time; without one the chunks lie there until they are asked for.
+bool AheadHasher::Parts::has_helper()
+{
+    if (!thread.joinable()) {
+        try {
+            thread = start_without_signals([this] { help(); });
+        } catch (std::system_error const&) { // no more threads for this process
+            return false;
+        }
+    }
+    return true;
 }
 
 /// Counts batches, and looks at what came of those before.

@@ -14,8 +14,9 @@ class ReadBlocks {
 public:
     /// Bytes of a block, and of one read of the system: a slab of chunks of 1 KiB.
     static constexpr std::size_t block_bytes = std::size_t{64} << 10;
-    /// 4 MB; then the one that was not used for the longest time gives way.
-    static constexpr std::size_t blocks_max = 64;
+    /// 8 MB, for more neighbours than a node has; then the one that was not used for the longest
+    /// time gives way.
+    static constexpr std::size_t blocks_max = 128;
 
     /// A block that begins at `block * block_bytes`; shorter at the end of the file. Valid until
     /// `add` or `forget`.

@@ -96,8 +96,8 @@ public:
     [[nodiscard]] Duration base_delay() const;
     /// Smallest delay within the last round trip, zero when there is none.
     [[nodiscard]] Duration current_delay() const;
-    /// current - base, in the fair algorithm no more than the round trip allows; never negative,
-    /// zero before the first sample.
+    /// current - base, where the fair algorithm applies no more than the round trip allows; never
+    /// negative, zero before the first sample.
     [[nodiscard]] Duration queuing_delay() const;
     /// Queueing delay that this window aims at.
     [[nodiscard]] Duration target_delay(TimePoint now) const;

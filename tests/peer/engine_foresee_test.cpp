@@ -14,6 +14,7 @@ using test::RecordingWorld;
 
 struct Foreseen {
     std::size_t max = 64;
+    std::uint64_t calls = 0;    ///< of `expect`
     std::uint64_t expected = 0; ///< chunks
     std::uint64_t met = 0;      ///< hashes of just those
     std::uint64_t missed = 0;   ///< hashes of other chunks
@@ -31,6 +32,7 @@ public:
     {
         chunks_.assign(chunks.begin(), chunks.end());
         noted_.expected += chunks.size();
+        ++noted_.calls;
     }
     [[nodiscard]] integrity::Hash digest(Bytes first, Bytes second) override
     {
@@ -130,6 +132,25 @@ TEST_F(ForeseeBatch, no_more_are_told_than_are_taken)
     noted.expected = 0;
     foresee(seed->node.endpoint, std::span(of_seed).first(10));
     EXPECT_EQ(noted.expected, 10U);
+}
+
+/// Its chunks of an earlier batch lie in memory that holds something else now.
+TEST_F(ForeseeBatch, a_recording_that_nothing_came_for_is_told_that_nothing_is_expected)
+{
+    Foreseen noted_of_other;
+    NotingHasher hasher(wire::HashFunction::sha256, noted_of_other);
+    test::MemoryBytes bytes;
+    RecordingConfig other = world->config();
+    other.id = ByteVector(32, 7);
+    other.length = 5000;
+    world->handle(*leecher, JoinRecording{other, &bytes, &hasher});
+    foresee(seed->node.endpoint, of_seed);
+    EXPECT_EQ(noted_of_other.calls, 1U);
+    EXPECT_EQ(noted_of_other.expected, 0U);
+    auto const before = noted.calls;
+    foresee(Endpoint::v4(0x0a0000ff, 6778), of_seed);
+    EXPECT_EQ(noted.calls, before + 1);
+    EXPECT_EQ(noted_of_other.calls, 2U);
 }
 
 TEST_F(ForeseeBatch, strangers_and_torn_datagrams_are_nobodys_work)

@@ -59,10 +59,10 @@ TEST_F(RecordingFileTest, what_was_written_can_be_read_at_once_in_any_order)
     EXPECT_EQ(contents(folder_ / "file"), content);
 }
 
-/// Thirty neighbours fetch the file, each another slab, one chunk by turns.
+/// As many neighbours as a node has fetch the file, each another slab, one chunk by turns.
 TEST_F(RecordingFileTest, a_slab_is_read_once_for_all_its_chunks_whoever_else_is_served_meanwhile)
 {
-    constexpr std::size_t neighbours = 30;
+    constexpr std::size_t neighbours = NodeConfig{}.neighbours_max;
     constexpr std::size_t slab = std::size_t{64} << 10;
     ByteVector const content = test::random_content(neighbours * slab - 100);
     fill(folder_ / "file", content);
@@ -94,6 +94,25 @@ TEST_F(RecordingFileTest, reads_across_blocks_and_of_any_size_are_right)
     }
     EXPECT_TRUE(file->read(299'999, 2).empty());
     EXPECT_FALSE(file->error().empty());
+}
+
+/// Nobody told how long it gets: blocks are short at its end, and grow.
+TEST_F(RecordingFileTest, a_file_that_grows_can_be_read_while_it_does)
+{
+    ByteVector const content = test::random_content(200'000);
+    auto const file = *RecordingFile::create((folder_ / "file").string(), std::nullopt);
+    std::size_t written = 0;
+    auto const write_to = [&](std::size_t end) {
+        ASSERT_TRUE(file->write(written, Bytes{content}.subspan(written, end - written)));
+        written = end;
+    };
+    for (std::size_t const end : {1'024U, 3'000U, 65'000U, 66'000U, 131'072U, 140'000U, 200'000U}) {
+        write_to(end);
+        EXPECT_TRUE(std::ranges::equal(file->read(0, 1'000), Bytes{content}.first(1'000)));
+        EXPECT_TRUE(
+            std::ranges::equal(file->read(end - 700, 700), Bytes{content}.subspan(end - 700, 700)))
+            << end;
+    }
 }
 
 TEST_F(RecordingFileTest, two_programs_do_not_write_one_file)
