@@ -41,7 +41,9 @@ LiveSwarm::LiveSwarm(TimePoint now, JoinSwarm const& join, SwarmServices const& 
             services, rng),
       config_(join.config), signer_(join.signer), joined_(now), munros_(join.config.discard_window),
       next_own_unit_(join.config.first_unit), picker_(make_picker(join.config, rng.fork("picker"))),
-      playout_(join.config.playout, now), slots_(join.config.role == Role::source)
+      playout_(join.config.playout, now),
+      slots_(join.config.role == Role::source ? UploadSlots::of_source()
+                                              : UploadSlots{HomeSubstreams{rng.fork("homes")}})
 {
     std::uint32_t const smallest_unit = 8;
     std::uint32_t const chunks =
@@ -74,6 +76,7 @@ void LiveSwarm::on_closed(TimePoint, Channel& channel)
     figures_.wasted_bytes += channel.scratch.take_dropped_bytes();
     picker_->on_parent_gone(key_of(channel));
     slots_.release(key_of(channel));
+    neighbour_homes_.forget(key_of(channel));
     first_copies_.forget(key_of(channel));
     unasked_.forget(key_of(channel));
     newcomers_.forget(key_of(channel));

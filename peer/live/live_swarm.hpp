@@ -7,6 +7,7 @@
 #include "peer/live/unit_signs.hpp"
 #include "peer/playout/playout.hpp"
 #include "peer/policy/first_copies.hpp"
+#include "peer/policy/neighbour_homes.hpp"
 #include "peer/policy/newcomer_share.hpp"
 #include "peer/policy/picker.hpp"
 #include "peer/policy/unasked_copies.hpp"
@@ -98,6 +99,10 @@ private:
     [[nodiscard]] TimePoint expected(UnitIndex unit) const override;
     [[nodiscard]] std::optional<TimePoint> first_sign(UnitIndex unit) const override;
     [[nodiscard]] std::uint32_t places() const override { return slots_.budget(); }
+    [[nodiscard]] bool passes_on(std::uint32_t substream) const override
+    {
+        return slots_.passes_on(substream);
+    }
     [[nodiscard]] bool playing() const override { return playout_.playing(); }
     [[nodiscard]] std::optional<TimePoint> due(UnitIndex unit) const override;
 
@@ -127,7 +132,7 @@ private:
     void make_pull_ready(TimePoint now, Channel& channel, ChunkId chunk);
     [[nodiscard]] bool helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit);
     void tell_no_room(TimePoint now, Channel& channel, UnitIndex unit);
-    [[nodiscard]] double rank(TimePoint now, Channel const& channel) const;
+    [[nodiscard]] double rank(TimePoint now, Channel const& channel, std::uint32_t substream) const;
     /// A unit on its way through us: who gets its chunks as they come.
     struct Spreading {
         UnitIndex unit = 0;
@@ -208,6 +213,7 @@ private:
 
     // serving
     UploadSlots slots_;
+    NeighbourHomes neighbour_homes_;
     std::uint32_t places_limit_ = UploadSlots::places_max; ///< by what waits to be sent
     TimePoint next_relax_{};
     std::optional<TimePoint> backlog_since_; ///< new units wait too long ever since

@@ -99,6 +99,7 @@ void LiveSwarm::on_have(TimePoint now, Channel& channel, ChunkRange chunks)
         return;
     }
     channel.tune_in.on_known(chunks.last);
+    neighbour_homes_.note(now, key_of(channel), static_cast<std::uint32_t>(last % substreams));
     if (!newest || is_source()) {
         return;
     }

@@ -45,11 +45,11 @@ void LiveSwarm::update_budget(TimePoint now)
         return;
     }
     if (services_.config.places) {
-        slots_.set_budget(now, *services_.config.places);
+        slots_.set_budget(now, *services_.config.places, open_count());
         return;
     }
     if (!capacity) {
-        slots_.set_budget(now, services_.config.unproven_places);
+        slots_.set_budget(now, services_.config.unproven_places, open_count());
         return;
     }
     UnitGrid const& grid = store_->grid();
@@ -66,7 +66,7 @@ void LiveSwarm::update_budget(TimePoint now)
     double const now_held = slots_.budget();
     bool const keeps = places > now_held - place_slack && places < now_held + 1 - place_round;
     auto const wanted = keeps ? slots_.budget() : static_cast<std::uint32_t>(places + place_round);
-    slots_.set_budget(now, std::min(places_limit_, wanted));
+    slots_.set_budget(now, std::min(places_limit_, wanted), open_count());
 }
 
 /// What one copy of a unit takes on our uplink; zero while that is unknown.

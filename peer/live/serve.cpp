@@ -12,8 +12,8 @@ constexpr UnitIndex subscription_ahead_max = 160;
 constexpr std::size_t spreading_max = 64;
 /// HAVEs to those that get the stream elsewhere wait that long for others: two units.
 constexpr Duration have_delay = 100ms;
-/// One HAVE of so many units from a node without free places in the substream: about one a second.
-constexpr UnitIndex have_sample = 19;
+/// Of the units of a home substream one of so many is told to everybody: every two seconds.
+constexpr UnitIndex home_sample = 5;
 /// Who asks again for a chunk did not have it a round trip ago; that much later it should have.
 constexpr Duration again_margin = 5ms;
 /// Units that are refused in one go: a joiner asks one neighbour for a few.
@@ -71,13 +71,14 @@ void LiveSwarm::subscribe(TimePoint now, Channel& channel, UnitIndex unit)
     auto const substream = static_cast<std::uint32_t>(unit % substreams);
     bool const may_have =
         can_push(now, substream) && !first_copies_.distrusts(now, key_of(channel));
-    if (may_have && slots_.admit(now, key_of(channel), substream, rank(now, channel))) {
+    if (may_have && slots_.admit(now, key_of(channel), substream, rank(now, channel, substream))) {
         unasked_.wanted(key_of(channel), substream);
         // What waits to be announced would sound like a refusal now.
         drop_substream(channel.control.haves, substream);
         drop_substream(channel.control.offers, substream);
         return;
     }
+    slots_.note_refused(substream);
     refuse_place(now, channel, substream);
 }
 
@@ -207,16 +208,24 @@ void LiveSwarm::make_pull_ready(TimePoint now, Channel& channel, ChunkId chunk)
     }
     UnitIndex const unit = store_->grid().unit_of(chunk);
     bool const helps = helps_newcomer(now, channel, unit);
-    channel.requests.make_ready({chunk, now, 0, now}, helps ? push : pull);
+    // A node sends a unit to many children in a row: whoever waits for its first picture does not
+    // wait for the last of them. That is a little of the uplink (NewcomerShare).
+    channel.requests.make_ready({chunk, helps ? TimePoint{} : now, 0, now}, helps ? push : pull);
     if (!helps) {
         tell_no_room(now, channel, unit);
     }
 }
 
-/// What a place is worth with the neighbour. To one that does not pass on what it gets: nothing.
-double LiveSwarm::rank(TimePoint now, Channel const& channel) const
+/// What a place is worth with the neighbour: little in a substream that is not one of its homes,
+/// nothing with one that does not pass on what it gets.
+double LiveSwarm::rank(TimePoint now, Channel const& channel, std::uint32_t substream) const
 {
-    return first_copies_.distrusts(now, key_of(channel)) ? 0.0 : channel.rank();
+    PeerKey const key = key_of(channel);
+    if (first_copies_.distrusts(now, key)) {
+        return 0.0;
+    }
+    bool const at_home = neighbour_homes_.passes_on(now, key, substream);
+    return channel.rank() * (at_home ? 1.0 : NeighbourHomes::elsewhere);
 }
 
 bool LiveSwarm::helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit)
@@ -271,6 +280,7 @@ LiveSwarm::Spreading& LiveSwarm::spreading_of(TimePoint now, UnitIndex unit)
     }
     Spreading& spreading = spreading_.emplace_back(Spreading{unit, now, {}});
     ChunkRange const whole = store_->grid().chunks(unit);
+    auto const substream = static_cast<std::uint32_t>(unit % substreams);
     std::vector<Channel*> subscribers;
     for (auto const& channel : channels_) {
         if (channel->is_open() && !channel->choked_by_us && channel->responds(now) &&
@@ -279,8 +289,8 @@ LiveSwarm::Spreading& LiveSwarm::spreading_of(TimePoint now, UnitIndex unit)
         }
     }
     std::sort(subscribers.begin(), subscribers.end(), [&](Channel const* a, Channel const* b) {
-        return std::pair{rank(now, *b), to_number(a->own_id)} <
-               std::pair{rank(now, *a), to_number(b->own_id)};
+        return std::pair{rank(now, *b, substream), to_number(a->own_id)} <
+               std::pair{rank(now, *a, substream), to_number(b->own_id)};
     });
     for (Channel* const channel : subscribers) {
         adopt(now, spreading, *channel);
@@ -301,7 +311,7 @@ bool LiveSwarm::adopt(TimePoint now, Spreading& spreading, Channel& channel)
     // again at once.
     bool const serves = slots_.serves(now, key, substream) || can_push(now, substream);
     if (!serves || first_copies_.distrusts(now, key) ||
-        !slots_.admit(now, key, substream, rank(now, channel))) {
+        !slots_.admit(now, key, substream, rank(now, channel, substream))) {
         return false;
     }
     unasked_.wanted(key, substream);
@@ -359,21 +369,25 @@ void LiveSwarm::announce(TimePoint now, UnitIndex unit)
     bool const few = channels_.size() <= services_.config.neighbours_target;
     auto const substream = static_cast<std::uint32_t>(unit % substreams);
     bool const has_places = can_push(now, substream) && slots_.has_free(now, substream);
+    bool const at_home = !is_source() && slots_.passes_on(substream);
     for (auto const& channel : channels_) {
-        bool const concerned = channel->is_open() && !channel->choked_by_us &&
-                               !channel->profile.is_source() &&
-                               (few || has_places || channel->follows_us());
-        if (!concerned || channel->pushing.contains(whole) || channel->has.has(whole)) {
+        // That we pass the substream on is told to those as well who have the unit: it is what our
+        // place with them is worth (NeighbourHomes).
+        bool const shows =
+            at_home && (unit / substreams + to_number(channel->own_id)) % home_sample == 0;
+        bool const follows = !channel->profile.is_source() && !channel->has.has(whole) &&
+                             (few || has_places || channel->follows_us());
+        bool const concerned = channel->is_open() && !channel->choked_by_us && (follows || shows);
+        if (!concerned || channel->pushing.contains(whole)) {
             continue;
         }
         bool const refused = channel->requests.wants_any(whole);
         if (!refused && slots_.serves(now, key_of(*channel), unit % substreams)) {
             continue;
         }
-        // Who is full does not advertise; now and then it tells how early it is.
-        bool const sample = (unit + to_number(channel->own_id)) % have_sample == 0 ||
-                            NewcomerShare::is_new(now - channel->opened_at);
-        if (!refused && !has_places && !few && !sample) {
+        // Who is full does not advertise, but where it passes units on.
+        bool const is_new = NewcomerShare::is_new(now - channel->opened_at);
+        if (!refused && !has_places && !few && !shows && !is_new) {
             continue;
         }
         if (refused) {

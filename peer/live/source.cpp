@@ -64,7 +64,7 @@ void LiveSwarm::place_copies(TimePoint now, Spreading& spreading)
         if (!served && unasked_.may_give(now, key, substream) && channel->is_open() &&
             !channel->choked_by_us && channel->responds(now) && channel->peer_wants_stream &&
             !channel->profile.is_source()) {
-            takers.push_back({rank(now, *channel), !slots_.holds(key, substream),
+            takers.push_back({rank(now, *channel, substream), !slots_.holds(key, substream),
                               slots_.places_of(key), rng_.next(), channel.get()});
         }
     }

@@ -41,6 +41,8 @@ public:
     [[nodiscard]] virtual std::optional<TimePoint> first_sign(UnitIndex unit) const = 0;
     /// Substreams that we can pass on, over all children.
     [[nodiscard]] virtual std::uint32_t places() const = 0;
+    /// Whether we mean to pass the substream on to many.
+    [[nodiscard]] virtual bool passes_on(std::uint32_t substream) const = 0;
     /// Whether there is a picture already.
     [[nodiscard]] virtual bool playing() const = 0;
     /// When the playout needs the unit; nullopt while unknown.

@@ -310,11 +310,12 @@ bool SubstreamPicker::offers(TimePoint now, PeerKey parent, std::uint32_t substr
 
 bool SubstreamPicker::offers(TimePoint now, PeerKey parent) const
 {
-    std::uint32_t offered = 0;
     for (std::uint32_t substream = 0; substream < substreams; ++substream) {
-        offered += offers(now, parent, substream) ? 1 : 0;
+        if (offers(now, parent, substream)) {
+            return true;
+        }
     }
-    return offered >= 2; // one may be the rare word of a full one
+    return false;
 }
 
 /// What it sent before it heard of it may still come.
@@ -349,7 +350,7 @@ std::optional<PeerKey> SubstreamPicker::best_parent(TimePoint now, PickerView co
         Duration const lag =
             parent.is_source && !known ? Duration::zero() : usual_lag(parent.key, substream).mean;
         bool const is_full = known && !offers(now, parent.key, substream);
-        bool const is_entitled = climbs_ && parent.is_source;
+        bool const is_entitled = climbs_ && parent.is_source && view.passes_on(substream);
         Duration const handicap =
             is_full && !is_entitled ? config_.no_offer_handicap : Duration::zero();
         Duration const doubt = parent.doubtful ? config_.doubt_handicap : Duration::zero();
@@ -389,8 +390,9 @@ void SubstreamPicker::improve(TimePoint now, PickerView const& view, Plan& plan)
                 continue;
             }
             bool const offered = offers(now, parent.key, number);
+            bool const climbs = climbs_ && view.passes_on(number);
             Duration const gain = own - at->second.lag[number].mean;
-            if ((offered || (climbs_ && gain > config_.climb_gain)) && gain > worst_gain) {
+            if ((offered || (climbs && gain > config_.climb_gain)) && gain > worst_gain) {
                 worst = number;
                 worst_gain = gain;
                 better = parent.key;

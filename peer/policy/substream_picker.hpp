@@ -89,8 +89,9 @@ struct SubstreamPickerConfig {
     Duration silence = std::chrono::milliseconds{300};
     /// One substream at a time moves to a parent that had its units earlier by at least `gain`.
     Duration improve_gap = std::chrono::seconds{2};
-    /// Who can pass that much on, two streams, also asks full parents: the place of a child that
-    /// passes less on is worth more with it. Full sources it asks as if they had places.
+    /// Who can pass that much on, two streams, also asks full parents in its home substreams: the
+    /// place of a child that passes less on is worth more with it. Full sources it asks as if they
+    /// had places.
     std::uint32_t climb_places = 2 * substreams;
     Duration climb_gain = std::chrono::milliseconds{150};
     Duration improve_gap_max = std::chrono::seconds{40};

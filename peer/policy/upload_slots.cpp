@@ -4,9 +4,11 @@
 
 namespace ppsp::peer {
 
-void UploadSlots::set_budget(TimePoint now, std::uint32_t places)
+void UploadSlots::set_budget(TimePoint now, std::uint32_t places, std::size_t neighbours)
 {
     budget_ = std::min(places, places_max);
+    homes_.set(budget_, neighbours);
+    homes_.review(now, taken());
     while (taken() > budget_) {
         // The least useful child of the fullest substream goes.
         auto const fullest =
@@ -42,34 +44,7 @@ bool UploadSlots::admit(TimePoint now, PeerKey peer, std::uint32_t substream, do
         return true;
     }
     std::erase_if(leavers_, [now](Leaver const& leaver) { return leaver.until <= now; });
-    return leaves(now, peer, substream) || even_out(now, peer, substream, rank) ||
-           preempt(now, peer, substream, rank);
-}
-
-/// A substream with less than its share takes a place from the one with most, so that none of them
-/// runs out of parents while others have many.
-bool UploadSlots::even_out(TimePoint now, PeerKey peer, std::uint32_t substream, double rank)
-{
-    auto& children = children_[substream];
-    auto const fullest =
-        std::max_element(children_.begin(), children_.end(),
-                         [](auto const& a, auto const& b) { return a.size() < b.size(); });
-    if (spread_ || fullest->size() < children.size() + 2 ||
-        now - last_preemption_ < preemption_gap) {
-        return false;
-    }
-    auto const least =
-        std::min_element(fullest->begin(), fullest->end(),
-                         [](Child const& a, Child const& b) { return a.rank < b.rank; });
-    if (rank * preemption_gain < least->rank) {
-        return false; // it would take the place of somebody who is worth much more
-    }
-    give_notice(now, least->peer,
-                static_cast<std::uint32_t>(std::distance(children_.begin(), fullest)));
-    fullest->erase(least);
-    children.push_back({peer, now, rank});
-    last_preemption_ = now;
-    return true;
+    return leaves(now, peer, substream) || preempt(now, peer, substream, rank);
 }
 
 void UploadSlots::give_notice(TimePoint now, PeerKey peer, std::uint32_t substream)
@@ -166,7 +141,12 @@ std::uint32_t UploadSlots::limit(std::uint32_t substream) const
         // A substream without a place at its source would reach nobody.
         return budget_ / substreams + (substream < budget_ % substreams ? 1 : 0);
     }
-    return (budget_ * 5 / 4 + substreams - 1) / substreams;
+    return homes_.limit(substream);
+}
+
+bool UploadSlots::passes_on(std::uint32_t substream) const
+{
+    return budget_ > 0 && (spread_ || homes_.contains(substream));
 }
 
 std::uint32_t UploadSlots::places_of(PeerKey peer) const

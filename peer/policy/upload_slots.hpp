@@ -1,5 +1,7 @@
 #pragma once
 
+#include "peer/policy/home_substreams.hpp"
+#include "peer/policy/substream.hpp"
 #include "protocol/base/time.hpp"
 
 #include <array>
@@ -8,13 +10,6 @@
 #include <vector>
 
 namespace ppsp::peer {
-
-/// A neighbour as policies know it: the number of our channel to it.
-enum class PeerKey : std::uint32_t {};
-
-/// The stream is split by unit number into substreams that are subscribed to one by one
-/// (design decision 5).
-inline constexpr std::uint32_t substreams = 8;
 
 /// Who gets new units pushed. Each place carries one substream to one child; who asks while all are
 /// taken is told with a HAVE instead of DATA and finds another parent. A child that passes more on
@@ -39,11 +34,13 @@ public:
     /// Children without a place that are still served: the longest one gives way.
     static constexpr std::size_t leavers_max = 64;
 
-    /// With `spread` places among equals go to different neighbours: a source's first copies.
-    explicit UploadSlots(bool spread = false) : spread_(spread) {}
+    /// Those of a source: equally many in all substreams, and among equals they go to different
+    /// neighbours, for the sake of first copies.
+    [[nodiscard]] static UploadSlots of_source() { return UploadSlots{{}, true}; }
+    explicit UploadSlots(HomeSubstreams const& homes) : UploadSlots(homes, false) {}
 
-    /// Places over all substreams: uplink / rate of one substream.
-    void set_budget(TimePoint now, std::uint32_t places);
+    /// Places over all substreams: uplink / rate of one substream; `neighbours` could use them.
+    void set_budget(TimePoint now, std::uint32_t places, std::size_t neighbours);
     [[nodiscard]] std::uint32_t budget() const { return budget_; }
     /// Whether a unit of the substream is pushed to `peer`; takes or keeps a place if so. `rank`
     /// says how much the peer passes on, in any unit.
@@ -54,10 +51,12 @@ public:
     [[nodiscard]] bool serves(TimePoint now, PeerKey peer, std::uint64_t substream) const;
     /// The same in any substream.
     [[nodiscard]] bool serves(TimePoint now, PeerKey peer) const;
-    /// Places of a substream at most: an equal share of all and, without `spread`, a quarter more.
-    /// Many children of one substream wait for each other, few are hard to find when the others are
-    /// full.
+    /// Places of a substream at most: of a source an equal share, else as its homes say.
     [[nodiscard]] std::uint32_t limit(std::uint32_t substream) const;
+    /// Whether the node means to pass the substream on: a source does that with all.
+    [[nodiscard]] bool passes_on(std::uint32_t substream) const;
+    /// Somebody asked in vain.
+    void note_refused(std::uint32_t substream) { homes_.note_refused(substream); }
     /// Places that a neighbour has over all substreams.
     [[nodiscard]] std::uint32_t places_of(PeerKey peer) const;
     /// Who lost a place since the last call, to be told at once.
@@ -73,6 +72,11 @@ public:
     [[nodiscard]] bool has_free(TimePoint now, std::uint64_t substream);
 
 private:
+    UploadSlots(HomeSubstreams const& homes, bool spread) : spread_(spread), homes_(homes)
+    {
+        homes_.set(budget_, 0);
+    }
+
     struct Child {
         PeerKey peer;
         TimePoint used;
@@ -88,10 +92,10 @@ private:
     void give_notice(TimePoint now, PeerKey peer, std::uint32_t substream);
     [[nodiscard]] bool leaves(TimePoint now, PeerKey peer, std::uint64_t substream) const;
     [[nodiscard]] std::uint32_t taken() const;
-    bool even_out(TimePoint now, PeerKey peer, std::uint32_t substream, double rank);
     bool preempt(TimePoint now, PeerKey peer, std::uint32_t substream, double rank);
 
     bool spread_;
+    HomeSubstreams homes_;
     std::uint32_t budget_ = 4 * substreams;
     std::array<std::vector<Child>, substreams> children_;
     std::vector<Leaver> leavers_;

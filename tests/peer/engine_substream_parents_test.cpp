@@ -176,16 +176,14 @@ TEST_F(SubstreamPickerTest, without_an_offer_a_block_lasts)
     EXPECT_TRUE(units_asked(plan(start + config_.block - 1us), 0).empty());
 }
 
-TEST_F(SubstreamPickerTest, who_announces_units_of_two_substreams_offers_places)
+TEST_F(SubstreamPickerTest, who_announces_a_unit_with_an_offer_has_places)
 {
     announce(start, left_, unit_0);
-    announce(start + 10ms, left_, unit_0);
-    EXPECT_TRUE(picker_.offers(at(start + 10ms), left_, 0));
-    EXPECT_FALSE(picker_.offers(at(start + 10ms), left_)) << "the rare word of a full one";
-    EXPECT_FALSE(picker_.offers(at(start + 10ms), right_));
-    announce(start + 100ms, left_, unit_0 + 1);
-    EXPECT_TRUE(picker_.offers(at(start + 100ms), left_));
-    EXPECT_FALSE(picker_.offers(at(start + 10ms + config_.offer_gap), left_)) << "an old word";
+    EXPECT_TRUE(picker_.offers(at(start), left_, 0));
+    EXPECT_FALSE(picker_.offers(at(start), left_, 1));
+    EXPECT_TRUE(picker_.offers(at(start), left_));
+    EXPECT_FALSE(picker_.offers(at(start), right_));
+    EXPECT_FALSE(picker_.offers(at(start + config_.offer_gap), left_)) << "an old word";
 }
 
 TEST_F(SubstreamPickerTest, an_announcement_alone_offers_nothing)
@@ -213,11 +211,14 @@ TEST_F(SubstreamPickerTest, only_who_passes_much_on_asks_a_full_source_first)
     announce(when(unit_0 - 8) + 60ms, left_, unit_0 - 8);
     ASSERT_FALSE(picker_.offers(at(asked_at_), source_, 0));
     for (bool const climbs : {false, true}) {
-        view_.places_ = config_.climb_places - (climbs ? 0 : 1);
-        SubstreamPicker picker = picker_;
-        Plan plan;
-        picker.plan(at(asked_at_), view_, plan);
-        EXPECT_EQ(asked_of(plan, unit_0), climbs ? source_ : left_);
+        for (bool const at_home : {false, true}) {
+            view_.places_ = config_.climb_places - (climbs ? 0 : 1);
+            view_.passes_on_ = at_home;
+            SubstreamPicker picker = picker_;
+            Plan plan;
+            picker.plan(at(asked_at_), view_, plan);
+            EXPECT_EQ(asked_of(plan, unit_0), climbs && at_home ? source_ : left_);
+        }
     }
 }
 
@@ -393,6 +394,14 @@ TEST_F(SubstreamPickerImproveTest, who_passes_much_on_climbs)
     right_offers_ = false;
     view_.places_ = config_.climb_places;
     EXPECT_TRUE(run(50ms).has_value());
+}
+
+TEST_F(SubstreamPickerImproveTest, nobody_climbs_in_a_substream_that_it_does_not_pass_on)
+{
+    right_offers_ = false;
+    view_.places_ = config_.climb_places;
+    view_.passes_on_ = false;
+    EXPECT_FALSE(run(50ms).has_value());
 }
 
 TEST_F(SubstreamPickerImproveTest, a_parent_that_is_a_little_earlier_is_not_worth_it)

@@ -48,6 +48,7 @@ public:
         return unit <= edge_ ? std::optional{at(when(unit))} : std::nullopt;
     }
     std::uint32_t places() const override { return places_; }
+    bool passes_on(std::uint32_t) const override { return passes_on_; }
     bool playing() const override { return playing_; }
     std::optional<TimePoint> due(UnitIndex) const override { return due_; }
 
@@ -58,6 +59,7 @@ public:
     UnitIndex first_ = unit_0;
     std::uint32_t places_ = 0;
     std::optional<TimePoint> due_;
+    bool passes_on_ = true;
     bool playing_ = true;
 };
 

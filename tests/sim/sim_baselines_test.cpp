@@ -47,6 +47,7 @@ public:
         return unit <= edge_ ? std::optional{expected(unit)} : std::nullopt;
     }
     std::uint32_t places() const override { return 0; }
+    bool passes_on(std::uint32_t) const override { return true; }
     bool playing() const override { return true; }
     std::optional<TimePoint> due(UnitIndex) const override { return std::nullopt; }
 

@@ -1,0 +1,76 @@
+#include "peer/policy/home_substreams.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <span>
+
+namespace ppsp::peer {
+namespace {
+
+/// Of what was asked in vain before the last review so much still counts.
+constexpr double refused_memory = 0.7;
+
+} // namespace
+
+HomeSubstreams::HomeSubstreams()
+{
+    std::iota(order_.begin(), order_.end(), 0U);
+}
+
+HomeSubstreams::HomeSubstreams(Rng rng) : HomeSubstreams()
+{
+    for (std::uint32_t rest = substreams; rest > 1; --rest) {
+        std::swap(order_[rest - 1], order_[rng.below(rest)]);
+    }
+}
+
+void HomeSubstreams::set(std::uint32_t places, std::size_t neighbours)
+{
+    places_ = places;
+    auto const by_places =
+        static_cast<std::uint32_t>(std::lround(std::sqrt(static_cast<double>(places)) * per_root));
+    auto const by_neighbours = static_cast<std::uint32_t>(std::min<std::size_t>(
+        places, neighbours == 0 ? places : (places + neighbours - 1) / neighbours));
+    homes_ = std::clamp<std::uint32_t>(std::max(by_places, by_neighbours), 1, substreams);
+    extra_ = std::min(extra_, substreams - homes_);
+}
+
+void HomeSubstreams::review(TimePoint now, std::uint32_t taken)
+{
+    if (taken >= places_) {
+        full_at_ = now;
+    }
+    if (now - reviewed_ < review_gap) {
+        return;
+    }
+    reviewed_ = now;
+    bool const has_room = now - full_at_ >= review_gap;
+    if (has_room && homes_ + extra_ < substreams) {
+        auto const first = order_.begin() + homes_ + extra_;
+        auto const most = std::max_element(
+            first, order_.end(), [this](auto a, auto b) { return refused_[a] < refused_[b]; });
+        std::swap(*first, *most);
+        extra_ += 1;
+    } else if (full_at_ == now && extra_ > 0) {
+        extra_ -= 1;
+    }
+    for (double& refused : refused_) {
+        refused *= refused_memory;
+    }
+}
+
+bool HomeSubstreams::contains(std::uint32_t substream) const
+{
+    auto const homes = std::span{order_}.first(homes_);
+    return std::find(homes.begin(), homes.end(), substream) != homes.end();
+}
+
+std::uint32_t HomeSubstreams::limit(std::uint32_t substream) const
+{
+    auto const open = std::span{order_}.first(homes_ + extra_);
+    bool const is_open = std::find(open.begin(), open.end(), substream) != open.end();
+    return is_open ? static_cast<std::uint32_t>(std::ceil(places_ * slack / homes_)) : 0;
+}
+
+} // namespace ppsp::peer
