@@ -208,9 +208,7 @@ void LiveSwarm::make_pull_ready(TimePoint now, Channel& channel, ChunkId chunk)
     }
     UnitIndex const unit = store_->grid().unit_of(chunk);
     bool const helps = helps_newcomer(now, channel, unit);
-    // A node sends a unit to many children in a row: whoever waits for its first picture does not
-    // wait for the last of them. That is a little of the uplink (NewcomerShare).
-    channel.requests.make_ready({chunk, helps ? TimePoint{} : now, 0, now}, helps ? push : pull);
+    channel.requests.make_ready({chunk, now, 0, now}, helps ? push : pull);
     if (!helps) {
         tell_no_room(now, channel, unit);
     }
