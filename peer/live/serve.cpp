@@ -222,8 +222,7 @@ double LiveSwarm::rank(TimePoint now, Channel const& channel, std::uint32_t subs
     if (first_copies_.distrusts(now, key)) {
         return 0.0;
     }
-    bool const at_home = neighbour_homes_.passes_on(now, key, substream);
-    return channel.rank() * (at_home ? 1.0 : NeighbourHomes::elsewhere);
+    return neighbour_homes_.weigh(now, key, substream, channel.rank());
 }
 
 bool LiveSwarm::helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit)

@@ -28,6 +28,12 @@ public:
         auto const at = told_.find(peer);
         return at != told_.end() && at->second[substream] > now;
     }
+    /// What a place in the substream is worth with a neighbour of that rank.
+    [[nodiscard]] double weigh(TimePoint now, PeerKey peer, std::uint32_t substream,
+                               double rank) const
+    {
+        return passes_on(now, peer, substream) ? rank : rank * elsewhere;
+    }
     void forget(PeerKey peer) { told_.erase(peer); }
     /// Neighbours of whom anything is known.
     [[nodiscard]] std::size_t size() const { return told_.size(); }

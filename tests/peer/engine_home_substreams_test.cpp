@@ -154,6 +154,8 @@ TEST(NeighbourHomesTest, an_announcement_counts_for_a_while)
     EXPECT_TRUE(homes.passes_on(at(1s), PeerKey{1}, 3));
     EXPECT_FALSE(homes.passes_on(at(1s), PeerKey{1}, 4));
     EXPECT_FALSE(homes.passes_on(at(1s), PeerKey{2}, 3));
+    EXPECT_EQ(homes.weigh(at(1s), PeerKey{1}, 3, 500), 500);
+    EXPECT_EQ(homes.weigh(at(1s), PeerKey{1}, 4, 500), 500 * NeighbourHomes::elsewhere);
     TimePoint const end = at(1s + NeighbourHomes::fresh);
     EXPECT_TRUE(homes.passes_on(end - 1us, PeerKey{1}, 3));
     EXPECT_FALSE(homes.passes_on(end, PeerKey{1}, 3));
