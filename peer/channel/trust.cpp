@@ -55,10 +55,15 @@ void Trust::unproven(UnitIndex unit)
     if (not_checked_ && unit <= *not_checked_ && *not_checked_ - unit < excused_units) {
         return;
     }
-    if (unproven_unit_ != unit) {
-        unproven_unit_ = unit;
-        unproven_ += 1;
+    auto& units = unproven_units_;
+    if (std::find(units.begin(), units.end(), unit) != units.end()) {
+        return;
     }
+    if (units.size() >= unproven_units_max) {
+        units.erase(units.begin());
+    }
+    units.push_back(unit);
+    unproven_ += 1;
 }
 
 void Trust::announced_early(TimePoint now, UnitIndex unit)

@@ -51,6 +51,8 @@ public:
     /// A munro of the unit came, and there was no time to check it: that nothing proves its chunks
     /// is not the neighbour's fault.
     void not_checked(UnitIndex unit) { not_checked_ = std::max(not_checked_.value_or(0), unit); }
+    /// Unproven units that are remembered: what a neighbour sends at the same time.
+    static constexpr std::size_t unproven_units_max = 16;
     /// A chunk of the unit came, and no munro with it.
     void unproven(UnitIndex unit);
     /// The first good munro of a unit came from it.
@@ -87,9 +89,10 @@ private:
     std::uint32_t broken_ = 0;
     std::uint32_t unproven_ = 0;
     bool has_proved_ = false;
-    std::optional<UnitIndex> unproven_unit_; ///< the last one
-    std::optional<UnitIndex> not_checked_;   ///< the newest one
-    std::uint32_t doubts_ = 0;               ///< since it kept its word last
+    /// The last ones, oldest first: chunks of several units come by turns.
+    std::vector<UnitIndex> unproven_units_;
+    std::optional<UnitIndex> not_checked_; ///< the newest one
+    std::uint32_t doubts_ = 0;             ///< since it kept its word last
     TimePoint doubted_until_{};
 };
 

@@ -129,6 +129,44 @@ TEST(TrustTest, who_never_proves_what_it_sends_is_a_liar)
     EXPECT_TRUE(trust.is_liar());
 }
 
+TEST(TrustTest, who_lost_the_munros_of_two_units_that_came_by_turns_is_none)
+{
+    Trust trust;
+    for (int chunk = 0; chunk < 8; ++chunk) {
+        trust.unproven(1875);
+        trust.unproven(1886);
+    }
+    EXPECT_FALSE(trust.is_liar());
+    for (UnitIndex unit = 0; unit < Trust::unproven_max - 2; ++unit) {
+        EXPECT_FALSE(trust.is_liar());
+        trust.unproven(2000 + unit);
+        trust.unproven(1875);
+    }
+    EXPECT_TRUE(trust.is_liar());
+}
+
+TEST(TrustTest, remembers_a_limited_number_of_unproven_units)
+{
+    Trust trust;
+    auto const unproven_but_trusted = [&](UnitIndex unit) {
+        trust.unproven(unit);
+        trust.proved();
+        trust.proved();
+        EXPECT_FALSE(trust.is_liar());
+    };
+    for (UnitIndex unit = 0; unit <= Trust::unproven_units_max; ++unit) {
+        unproven_but_trusted(unit);
+    }
+    for (UnitIndex unit = 1; unit <= Trust::unproven_units_max; ++unit) {
+        trust.unproven(unit); // remembered
+    }
+    EXPECT_FALSE(trust.is_liar());
+    for (UnitIndex unit = 0; unit < Trust::unproven_max; ++unit) {
+        trust.unproven(unit); // forgotten, and each pushes the next one out
+    }
+    EXPECT_TRUE(trust.is_liar());
+}
+
 TEST(TrustTest, who_loses_a_munro_in_two_is_none)
 {
     Trust trust;
