@@ -11,6 +11,8 @@ congestion::LedbatConfig flow_config(Duration target, std::size_t chunk_size,
                                      std::uint32_t unit_chunks_max, bool forgive_link_loss)
 {
     congestion::LedbatConfig config;
+    // Flows that fill their window meet in one queue and stay there: they have to share it.
+    config.algorithm = congestion::Algorithm::fair;
     config.target = target;
     config.forgive_link_loss = forgive_link_loss;
     config.ack_delay_max = AckQueue::delay_max;

@@ -41,11 +41,8 @@ congestion::LedbatConfig ledbat_of(RecordingConfig const& config, NodeConfig con
 {
     // A datagram acknowledges up to so many chunks one by one, and each lessens the flight that the
     // next one finds.
-    auto ledbat = flow_config(node.ledbat_target, config.chunk_size, AckQueue::chunks_max,
-                              node.forgive_link_loss);
-    // Bulk transfers meet in one queue and stay there: they have to share it.
-    ledbat.algorithm = congestion::Algorithm::fair;
-    return ledbat;
+    return flow_config(node.ledbat_target, config.chunk_size, AckQueue::chunks_max,
+                       node.forgive_link_loss);
 }
 
 RecordingStore store_of(JoinRecording const& join)

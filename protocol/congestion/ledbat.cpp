@@ -37,10 +37,9 @@ constexpr double overflow_share = 0.5;
 constexpr Duration overflow_memory = std::chrono::seconds{120};
 constexpr double overflow_peak_share = 0.9;
 constexpr double overflow_target_min = 0.25;
-/// Who had so much of its window in flight at every acknowledgement of that long has more to send
-/// than the path takes. A live stream, whose units come and go, has not.
+/// Who had so much of its window in flight at every acknowledgement of `fills_after` has more to
+/// send than the path takes. A live stream, whose units come and go, has not.
 constexpr double filled_share = 0.5;
-constexpr Duration bulk_after = std::chrono::seconds{4};
 /// A slowdown ends when no more than this is in flight: one acknowledgement's worth.
 constexpr double drained_mss = 4;
 /// What comes back of the window at once: at a pace of a quarter more than one window per round
@@ -315,7 +314,7 @@ void Ledbat::note_use(TimePoint now, std::size_t flight_bytes)
     } else if (!filled_since_) {
         filled_since_ = now;
     }
-    is_bulk_ = is_fair() && filled_since_ && now - *filled_since_ >= bulk_after;
+    is_bulk_ = is_fair() && filled_since_ && now - *filled_since_ >= config_.fills_after;
 }
 
 /// Begins or ends a slowdown.

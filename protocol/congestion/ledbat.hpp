@@ -62,6 +62,9 @@ struct LedbatConfig {
     /// window by a tenth instead of a half: it is the link's and no sign of congestion. Deviates
     /// from RFC 6817 §2.4.2, which reads every loss as congestion.
     bool forgive_link_loss = false;
+    /// Who had half of its window in flight at every acknowledgement of that long fills it, and the
+    /// fair algorithm applies. A live stream's backlog is shorter: what is later than that is lost.
+    Duration fills_after = std::chrono::seconds{12};
 };
 
 /// Congestion window of one channel, RFC 6817 §2.4.2. Delays are one-way and carry an unknown

@@ -25,11 +25,14 @@ using namespace ppsp;
 constexpr char const* usage =
     R"(usage: ledbat_flow receive --listen ADDR:PORT [--skew PPM] [--seconds S]
        ledbat_flow send --to ADDR:PORT [--seconds S] [--algorithm fair|rfc6817] [--target MS]
-                        [--forgive-link-loss yes|no] [--silent FROM:UNTIL] [--live yes|no]
+                        [--forgive-link-loss yes|no] [--fills-after S] [--silent FROM:UNTIL]
+                        [--live yes|no]
 
 Sends chunks of 1024 bytes as fast as the congestion window allows, and prints one JSON object at
 the end. send: {"chunks_lost", "window_bytes", "queuing_ms"}; receive: {"chunks"}.
   --skew PPM     the receiver's clock is faster by so many millionths
+  --algorithm    fair, as nodes use it, or RFC 6817 to the letter (fair)
+  --fills-after  who fills its window for so many seconds shares it fairly (12)
   --silent F:U   nothing new is sent from second F to second U
   --live yes     6 Mbit/s in units of 50 ms, every fortieth a key frame of 120 chunks
   --seconds S    (600)
@@ -208,6 +211,8 @@ Options parse(int argc, char** argv)
                 value == "fair" ? congestion::Algorithm::fair : congestion::Algorithm::rfc6817;
         } else if (name == "--forgive-link-loss") {
             options.ledbat.forgive_link_loss = value == "yes";
+        } else if (name == "--fills-after") {
+            options.ledbat.fills_after = std::chrono::seconds{std::stol(value)};
         } else if (name == "--target") {
             options.ledbat.target = std::chrono::milliseconds{std::stol(value)};
         } else if (name == "--silent" && value.find(':') != std::string::npos) {

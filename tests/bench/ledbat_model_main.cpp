@@ -12,15 +12,16 @@ namespace {
 constexpr char const* usage =
     R"(usage: ledbat_model [--case TEXT] [--seed N] [--seeds N] [--target MS]
                     [--algorithm fair|rfc6817] [--forgive-link-loss yes|no]
-                    [--hiccups MS]
+                    [--fills-after S] [--hiccups MS]
 
 Prints one JSON object a line: {"case": ..., "seed": ..., FIGURE: ..., ...}.
   --case TEXT   only cases whose name contains TEXT
   --seed N      first seed (1)
   --seeds N     how many seeds, one after the other (1)
   --target MS   queueing delay aimed at (25)
-  --algorithm   fair, as recordings have it, or RFC 6817, as live swarms do
+  --algorithm   fair, as nodes use it, or RFC 6817 to the letter
   --forgive-link-loss   whether losses with a short queue count as the link's (yes)
+  --fills-after S  who fills its window for so long shares it fairly (12)
   --hiccups MS  both ends of each flow are stopped for up to that long, ten times a second (0)
 )";
 
@@ -36,6 +37,7 @@ int main(int argc, char** argv)
     std::string algorithm = "fair";
     bool forgive = true;
     Duration hiccups{0};
+    Duration fills_after = congestion::LedbatConfig{}.fills_after;
     for (int i = 1; i < argc; ++i) {
         std::string const option = argv[i];
         if (option == "--help" || i + 1 == argc) {
@@ -55,6 +57,8 @@ int main(int argc, char** argv)
             algorithm = value;
         } else if (option == "--forgive-link-loss") {
             forgive = std::string{value} == "yes";
+        } else if (option == "--fills-after") {
+            fills_after = std::chrono::seconds{std::strtol(value, nullptr, 0)};
         } else if (option == "--hiccups") {
             hiccups = std::chrono::milliseconds{std::strtol(value, nullptr, 0)};
         } else {
@@ -66,6 +70,7 @@ int main(int argc, char** argv)
     ledbat.algorithm =
         algorithm == "fair" ? congestion::Algorithm::fair : congestion::Algorithm::rfc6817;
     ledbat.forgive_link_loss = forgive;
+    ledbat.fills_after = fills_after;
     for (auto const& each : bottleneck::cases()) {
         if (each.name.find(only) == std::string::npos) {
             continue;

@@ -7,13 +7,8 @@
 namespace ppsp::bottleneck {
 namespace {
 
-CaseSetup rfc()
-{
-    return {.ledbat = peer::flow_config(25ms, chunk_bytes, 64)};
-}
-
-/// The fair algorithm as nodes use it, and with the switch that tells losses of the link apart:
-/// what holds for the one has to hold for the other.
+/// The algorithm as nodes use it, for live swarms and recordings, and with the switch that tells
+/// losses of the link apart: what holds for the one has to hold for the other.
 struct Variant {
     bool forgive_link_loss = false;
     std::uint64_t seed = 1;
@@ -23,8 +18,7 @@ class LedbatCases : public testing::TestWithParam<Variant> {
 protected:
     [[nodiscard]] static CaseSetup fair()
     {
-        CaseSetup setup = rfc();
-        setup.ledbat.algorithm = congestion::Algorithm::fair;
+        CaseSetup setup{.ledbat = peer::flow_config(25ms, chunk_bytes, 64)};
         setup.ledbat.forgive_link_loss = GetParam().forgive_link_loss;
         setup.seed = GetParam().seed;
         return setup;
@@ -86,7 +80,9 @@ TEST_P(LedbatCases, late_comers_share_evenly_and_raise_no_queue)
 
 TEST(LedbatCasesOfRfc6817, by_the_letter_of_rfc_6817_a_late_comer_takes_all)
 {
-    auto const figures = run("two-late", rfc());
+    CaseSetup rfc{.ledbat = peer::flow_config(25ms, chunk_bytes, 64)};
+    rfc.ledbat.algorithm = congestion::Algorithm::rfc6817;
+    auto const figures = run("two-late", rfc);
     EXPECT_LE(figure(figures, "jain"), 0.6) << "what the fair algorithm is for";
     EXPECT_GE(figure(figures, "queue_per_target"), 1.9);
 }

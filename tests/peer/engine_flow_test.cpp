@@ -16,9 +16,7 @@ TimePoint at(Duration since_start)
 /// A window's worth of chunks, a millisecond apart.
 Flow flow_with(std::uint64_t chunks)
 {
-    auto config = flow_config(25ms, 1024, 64);
-    config.algorithm = congestion::Algorithm::fair;
-    Flow flow{config};
+    Flow flow{flow_config(25ms, 1024, 64)};
     flow.start(at(0ms));
     for (std::uint64_t i = 0; i < chunks; ++i) {
         flow.on_sent(at(Duration{1ms} * i), ChunkId{i}, bytes);

@@ -25,12 +25,12 @@ LedbatConfig config_of(std::uint32_t window_mss)
     return config;
 }
 
-/// A sender that has filled its window for four seconds.
+/// A sender that has filled its window for long enough.
 Ledbat busy(LedbatConfig const& config)
 {
     Ledbat ledbat{config};
     auto const flight = static_cast<std::size_t>(ledbat.window_bytes());
-    ledbat.on_ack(at(-4s), {}, 0, flight, rtt);
+    ledbat.on_ack(at(-config.fills_after), {}, 0, flight, rtt);
     ledbat.on_ack(at(0s), {}, 0, flight, rtt);
     return ledbat;
 }
@@ -179,7 +179,7 @@ TEST(LedbatFair, who_does_not_fill_the_window_goes_by_the_rfc)
     Ledbat ours{config};
     config.algorithm = Algorithm::rfc6817;
     Ledbat theirs{config};
-    for (Duration now = 0ms; now < 5s; now += 10ms) {
+    for (Duration now = 0ms; now < 15s; now += 10ms) {
         std::array const delays{now < 100ms ? Duration{10ms} : Duration{50ms}};
         auto const flight = static_cast<std::size_t>(ours.window_bytes() * 0.45);
         ours.on_ack(at(now), delays, 1000, flight, rtt);
@@ -188,17 +188,19 @@ TEST(LedbatFair, who_does_not_fill_the_window_goes_by_the_rfc)
     }
 }
 
-TEST(LedbatFair, the_window_must_be_full_for_four_seconds_without_a_gap)
+TEST(LedbatFair, the_window_must_be_full_for_twelve_seconds_without_a_gap)
 {
     Ledbat ledbat{config_of(10)};
-    for (Duration const now : {0ms, 3900ms}) {
+    for (Duration const now : {0ms, 11'900ms}) {
         ledbat.on_ack(at(now), {}, 0, 10'000, rtt);
     }
-    ledbat.on_ack(at(3950ms), {}, 0, 4'000, rtt);
-    ledbat.on_ack(at(4s), {}, 0, 10'000, rtt);
-    EXPECT_EQ(ledbat.target_delay(at(4s)), Duration{25ms});
-    ledbat.on_ack(at(8s), {}, 0, 10'000, rtt);
-    EXPECT_GT(ledbat.target_delay(at(8s)), Duration{25ms});
+    ledbat.on_ack(at(11'950ms), {}, 0, 4'000, rtt);
+    for (Duration const now : {12'000ms, 23'990ms}) {
+        ledbat.on_ack(at(now), {}, 0, 10'000, rtt);
+        EXPECT_EQ(ledbat.target_delay(at(now)), Duration{25ms});
+    }
+    ledbat.on_ack(at(24s), {}, 0, 10'000, rtt);
+    EXPECT_GT(ledbat.target_delay(at(24s)), Duration{25ms});
 }
 
 TEST(LedbatFair, a_queue_that_overflows_below_the_target_is_filled_to_half)

@@ -230,6 +230,7 @@ LedbatConfig any_fair_config()
     LedbatConfig config = any_config();
     config.algorithm = Algorithm::fair;
     config.forgive_link_loss = *rc::gen::arbitrary<bool>();
+    config.fills_after = Duration{*rc::gen::inRange<std::int64_t>(0, 4'000'000)};
     return config;
 }
 
