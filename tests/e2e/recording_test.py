@@ -26,7 +26,7 @@ class Recordings(Swarm):
     def seed(self, name, path, *arguments):
         self.start(name, "ppsp-peer", "--seed", path, "--listen", "127.0.0.1:0", *arguments)
         link, udp = self.lines(name, 2, 30)
-        assert re.fullmatch(r"ppsp://\S*/[0-9a-f]{64}\?\S+", link), link
+        assert re.fullmatch(r"ppsp://\S*/[0-9a-f]{40,128}\?\S+", link), link
         assert udp.startswith("udp=127.0.0.1:"), udp
         return link
 
@@ -54,6 +54,16 @@ class RecordingTest(unittest.TestCase):
             self.assertEqual(figures["content_bytes"], 20 * MEGABYTE + 7)
             self.assertTrue(figures["final"])
             self.assertEqual(swarm.stop("seed"), 0)
+
+    def test_every_hash_function_makes_a_root_of_its_size(self):
+        with Recordings() as swarm:
+            content = swarm.content("content", MEGABYTE // 2 + 1)
+            for name, digits in (("sha1", 40), ("sha224", 56), ("sha256", 64), ("sha384", 96), ("sha512", 128)):
+                link = swarm.seed(f"seed-{name}", content, "--hash", name)
+                self.assertRegex(link, rf"/[0-9a-f]{{{digits}}}\?")
+                swarm.leech(f"peer-{name}", link, "--output", swarm.path / name)
+                self.assertEqual(swarm.wait(f"peer-{name}", 60), 0, name)
+                self.assertEqual((swarm.path / name).read_bytes(), content.read_bytes())
 
     def test_the_size_need_not_be_known(self):
         with Recordings() as swarm:

@@ -55,10 +55,14 @@ protected:
     /// A chunk without any hash, as if the seed had sent it.
     void send_alone(RecordingNode& leecher, ChunkId chunk)
     {
-        Bytes const payload = Bytes{world.content()}.subspan(
-            to_number(chunk) * world.options.chunk_size, world.options.chunk_size);
-        world.inject(seed->node.endpoint, leecher,
-                     write_all(*channel, format, {wire::Data{single(chunk), 0, payload}}));
+        world.inject(
+            seed->node.endpoint, leecher,
+            write_all(*channel, format, {wire::Data{single(chunk), 0, content_of(chunk)}}));
+    }
+    [[nodiscard]] Bytes content_of(ChunkId chunk) const
+    {
+        return Bytes{world.content()}.subspan(to_number(chunk) * world.options.chunk_size,
+                                              world.options.chunk_size);
     }
 
     RecordingWorld world{random_content(3'000'000), {}};
@@ -133,6 +137,48 @@ TEST_F(RecordingLiarsTest, what_was_asked_for_waits_for_its_proof_within_limits)
               (sent - peer::RecordingSwarm::pending_max) * world.options.chunk_size);
     ASSERT_TRUE(world.run_until_whole(30s));
     EXPECT_EQ(world.figures(leecher).bad_chunks, 0u);
+}
+
+class OfferedHashesTest : public RecordingLiarsTest {
+protected:
+    /// One datagram from the seed: so many hashes, the first of them the proof of a chunk that
+    /// nobody asked for, and the chunk. Whether it was kept.
+    bool keeps_after(std::size_t hashes)
+    {
+        RecordingNode& leecher = world.add_leecher();
+        listen(leecher);
+        world.introduce(leecher, *seed);
+        world.run_for(500ms);
+        ChunkId far{world.content().size() / world.options.chunk_size - 1};
+        while (asked.overlaps({ChunkId{to_number(far) - 63}, far})) {
+            far = ChunkId{to_number(far) - 64};
+        }
+        auto const proof =
+            world.tree().uncles(far, integrity::Top::root, [](ChunkRange) { return false; });
+        std::vector<wire::Message> messages;
+        // The lowest first: the leecher knows the highest already.
+        for (auto node = proof.rbegin(); node != proof.rend(); ++node) {
+            messages.emplace_back(wire::Integrity{node->chunks, node->hash.bytes()});
+        }
+        messages.insert(messages.end(), hashes - proof.size(),
+                        wire::Integrity{single(ChunkId{0}), proof.front().hash.bytes()});
+        messages.emplace_back(wire::Data{single(far), 0, content_of(far)});
+        world.inject(seed->node.endpoint, leecher, write_all(*channel, format, messages));
+        world.run_for(20ms);
+        Bytes const kept = leecher.content.read(to_number(far) * world.options.chunk_size,
+                                                world.options.chunk_size);
+        return std::ranges::equal(kept, content_of(far));
+    }
+};
+
+TEST_F(OfferedHashesTest, a_chunk_that_nobody_asked_for_is_kept_with_its_proof)
+{
+    EXPECT_TRUE(keeps_after(peer::RecordingSwarm::offered_max));
+}
+
+TEST_F(OfferedHashesTest, the_oldest_gives_way_when_too_many_wait_for_their_chunk)
+{
+    EXPECT_FALSE(keeps_after(peer::RecordingSwarm::offered_max + 1));
 }
 
 } // namespace
