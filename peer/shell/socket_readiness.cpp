@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <sys/epoll.h>
+#include <unistd.h>
 #include <utility>
 
 namespace ppsp::peer {
@@ -25,9 +26,7 @@ bool control(int epoll, int operation, int socket, std::uint32_t events)
 } // namespace
 
 struct SocketReadiness::Parts : std::enable_shared_from_this<SocketReadiness::Parts> {
-    Parts(asio::io_context& context, int epoll, int socket_fd)
-        : descriptor(context, epoll), socket(socket_fd)
-    {}
+    Parts(asio::io_context& context, int socket_fd) : descriptor(context), socket(socket_fd) {}
 
     void arm();
     void look();
@@ -46,7 +45,13 @@ SocketReadiness::open(asio::io_context& context, int socket)
     if (epoll < 0) {
         return failure(std::string{"cannot wait for a socket: "} + std::strerror(errno));
     }
-    auto parts = std::make_shared<Parts>(context, epoll, socket); // which closes it
+    auto parts = std::make_shared<Parts>(context, socket);
+    boost::system::error_code error;
+    parts->descriptor.assign(epoll, error);
+    if (error) {
+        ::close(epoll);
+        return failure("cannot wait for a socket: " + error.message());
+    }
     if (!control(epoll, EPOLL_CTL_ADD, socket, 0)) {
         return failure(std::string{"cannot wait for a socket: "} + std::strerror(errno));
     }

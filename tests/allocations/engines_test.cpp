@@ -1,54 +1,11 @@
 #include "protocol/integrity/private_key.hpp"
+#include "tests/allocations/counting.hpp"
 #include "tests/support/recording_world.hpp"
 #include "tests/support/test_media.hpp"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <deque>
-#include <new>
-
-namespace {
-
-bool is_counting = false;
-std::uint64_t allocations = 0;
-
-void* allocate(std::size_t size)
-{
-    allocations += is_counting ? 1 : 0;
-    void* const memory = std::malloc(size == 0 ? 1 : size);
-    if (memory == nullptr) {
-        throw std::bad_alloc{};
-    }
-    return memory;
-}
-
-} // namespace
-
-void* operator new(std::size_t size)
-{
-    return allocate(size);
-}
-void* operator new[](std::size_t size)
-{
-    return allocate(size);
-}
-void operator delete(void* memory) noexcept
-{
-    std::free(memory);
-}
-void operator delete[](void* memory) noexcept
-{
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept
-{
-    std::free(memory);
-}
-void operator delete[](void* memory, std::size_t) noexcept
-{
-    std::free(memory);
-}
 
 /// How often engines ask for memory when everything has found its size.
 namespace ppsp::test {
@@ -107,14 +64,6 @@ private:
         Endpoint from;
         ByteVector bytes;
     };
-
-    template <typename Work>
-    static void counted(Work work)
-    {
-        is_counting = true;
-        work();
-        is_counting = false;
-    }
 
     bool step(TimePoint end)
     {
