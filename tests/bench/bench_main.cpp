@@ -209,6 +209,9 @@ int main(int argc, char** argv)
         ->check(CLI::Range(0.01, 600.0));
     app.add_flag("--json", options.json, "Every round as JSON instead of a table of medians");
     app.add_flag("--list", options.list, "Names of the rows");
+    app.footer(
+        "Whole programs, one seed and any number of leechers beside libtorrent's uTP and bare "
+        "sockets in the same round: tests/bench/recording_bench.py --leechers N.");
     app.set_version_flag("--version", "ppsp-bench " PPSP_VERSION);
     try {
         app.parse(argc, argv);

@@ -15,7 +15,7 @@ constexpr SignatureAlgorithm algorithms[] = {
     SignatureAlgorithm::ed25519,           SignatureAlgorithm::ed448,
 };
 
-peer::SwarmMetadata swarm()
+peer::SwarmMetadata live_swarm()
 {
     peer::SwarmMetadata metadata;
     metadata.id = seed_swarm();
@@ -23,37 +23,30 @@ peer::SwarmMetadata swarm()
     return metadata;
 }
 
-void check_agreement(Options const& options, bool initiator, bool strict)
-{
-    peer::SwarmMetadata metadata = swarm();
-    metadata.strict = strict;
-    auto const profile = peer::check_handshake(metadata, options, initiator);
-    if (!profile) {
-        return;
-    }
-    PPSP_ASSERT(!initiator || options.swarm_id == metadata.id);
-    PPSP_ASSERT(options.addressing == metadata.format.addressing);
-    PPSP_ASSERT(options.chunk_size == metadata.format.chunk_size);
-    PPSP_ASSERT(profile->discard_window_chunks == options.discard_window);
-}
-
-/// Recordings, whose peers may speak the drafts.
-void check_recording(Options const& options, bool initiator, bool strict)
+/// Whose peers may speak the drafts.
+peer::SwarmMetadata recording()
 {
     peer::SwarmMetadata metadata;
     metadata.id = ByteVector(20, 0x22);
     metadata.integrity_method = IntegrityMethod::merkle_tree;
     metadata.hash_function = HashFunction::sha1;
-    metadata.strict = strict;
+    return metadata;
+}
+
+void check_agreement(peer::SwarmMetadata const& metadata, Options const& options, bool initiator)
+{
     auto const profile = peer::check_handshake(metadata, options, initiator);
     if (!profile) {
         return;
     }
     PPSP_ASSERT(!initiator || options.swarm_id == metadata.id);
     PPSP_ASSERT(options.addressing == metadata.format.addressing);
-    bool const is_draft = profile->dialect == peer::Dialect::draft;
-    PPSP_ASSERT(is_draft ? !strict && !options.chunk_size
-                         : options.chunk_size == metadata.format.chunk_size);
+    if (profile->dialect == peer::Dialect::draft) {
+        PPSP_ASSERT(!metadata.is_live() && !metadata.strict && !options.chunk_size);
+        return;
+    }
+    PPSP_ASSERT(options.chunk_size == metadata.format.chunk_size);
+    PPSP_ASSERT(!metadata.is_live() || profile->discard_window_chunks == options.discard_window);
 }
 
 void check_swarm_id(Bytes id)
@@ -85,11 +78,12 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     SwarmFormat const format = adopt(SwarmFormat{}, *options);
     PPSP_ASSERT(format.hash_size >= 20 && format.hash_size <= 64);
     PPSP_ASSERT(spec_size(format.addressing) >= 4);
-    for (bool const initiator : {false, true}) {
-        check_agreement(*options, initiator, false);
-        check_agreement(*options, initiator, true);
-        check_recording(*options, initiator, false);
-        check_recording(*options, initiator, true);
+    for (auto metadata : {live_swarm(), recording()}) {
+        for (bool const strict : {false, true}) {
+            metadata.strict = strict;
+            check_agreement(metadata, *options, false);
+            check_agreement(metadata, *options, true);
+        }
     }
     if (options->swarm_id) {
         check_swarm_id(*options->swarm_id);
