@@ -129,7 +129,11 @@ void LiveSwarm::tend_all(TimePoint now)
     relieve(now);
     update_budget(now);
     probe_jump(now);
-    rewire(now);
+    if (is_source()) {
+        seek_able(now);
+    } else {
+        rewire(now);
+    }
 }
 
 void LiveSwarm::build_control(Channel& channel, std::vector<ByteVector>& out)

@@ -52,6 +52,7 @@ private:
     [[nodiscard]] std::uint32_t window_units() const;
 
     // rewire.cpp
+    void seek_able(TimePoint now);
     void rewire(TimePoint now);
     [[nodiscard]] bool is_idle(TimePoint now, Channel const& channel) const override;
 
@@ -154,6 +155,7 @@ private:
 
     // send.cpp
     void update_budget(TimePoint now);
+    [[nodiscard]] double place_bps() const;
     [[nodiscard]] Duration unit_time() const;
     void relieve(TimePoint now);
     void send_data(TimePoint now);

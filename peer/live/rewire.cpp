@@ -15,14 +15,47 @@ constexpr Duration rewire_age_min = 3s;
 /// Candidates are asked for that often although there are enough.
 constexpr Duration candidates_gap = 20s;
 constexpr Duration candidates_gap_orphan = 3s;
+/// A source asks that often for those who pass much on, ...
+constexpr Duration able_gap = 5s;
+/// ... which is who was proven to upload so many streams, ...
+constexpr double able_streams = 2;
+/// ... and keeps so many conversations with them: a source of three streams has 24 places.
+constexpr std::size_t able_max = 30;
 
 } // namespace
+
+/// A source waits to be found, but not by those who pass most on: what it sends first should go to
+/// them (design §5.1), and the tracker knows who they are long before each of them hears of it.
+void LiveSwarm::seek_able(TimePoint now)
+{
+    if (!store_) {
+        return;
+    }
+    if (now >= next_candidates_wanted_) {
+        services_.outbox.push(CandidatesWanted{id()});
+        next_candidates_wanted_ = now + able_gap;
+    }
+    auto own = static_cast<std::size_t>(std::ranges::count_if(channels_, [](auto const& channel) {
+        return channel->initiator && channel->state != ChannelState::closed;
+    }));
+    auto const kbps_min =
+        static_cast<std::uint32_t>(able_streams * substreams * place_bps() / 1000);
+    std::vector<Endpoint> connected = connected_endpoints();
+    for (; own < able_max; ++own) {
+        auto const endpoint = choice_.next(now, connected, true, kbps_min);
+        if (!endpoint) {
+            return;
+        }
+        call(now, *endpoint);
+        connected.push_back(*endpoint);
+    }
+}
 
 /// The overlay is never finished: the neighbour of our own choice that is of least use gives way to
 /// a candidate, at leisure while all is well and soon while substreams lack a parent (design §5.2).
 void LiveSwarm::rewire(TimePoint now)
 {
-    if (is_source() || !playout_.begun() || now < next_rewiring_) {
+    if (!playout_.begun() || now < next_rewiring_) {
         return;
     }
     std::uint32_t const orphans = picker_->orphans();

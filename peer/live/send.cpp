@@ -52,6 +52,18 @@ void LiveSwarm::update_budget(TimePoint now)
         slots_.set_budget(now, services_.config.unproven_places, open_count());
         return;
     }
+    double const share = is_source() ? source_share : control_share;
+    double const places = std::clamp((*capacity * share - control_bps) / place_bps(), 0.0, 1e6);
+    // Places that come and go with every measurement would cost children their parents.
+    double const now_held = slots_.budget();
+    bool const keeps = places > now_held - place_slack && places < now_held + 1 - place_round;
+    auto const wanted = keeps ? slots_.budget() : static_cast<std::uint32_t>(places + place_round);
+    slots_.set_budget(now, std::min(places_limit_, wanted), open_count());
+}
+
+/// What a child in one substream takes on our uplink, on average. Only with a store.
+double LiveSwarm::place_bps() const
+{
     UnitGrid const& grid = store_->grid();
     Duration const unit = clock_.unit_duration().value_or(config_.unit_duration);
     std::size_t const auth = (format().hash_size + node_overhead_bytes) * grid.chunks_per_unit() +
@@ -59,14 +71,7 @@ void LiveSwarm::update_budget(TimePoint now)
     double const unit_bytes = static_cast<double>(grid.chunks_per_unit()) *
                                   (config_.chunk_size + datagram_overhead_bytes) +
                               static_cast<double>(auth);
-    double const place_bps = unit_bytes * 8e6 / static_cast<double>(unit.count()) / substreams;
-    double const share = is_source() ? source_share : control_share;
-    double const places = std::clamp((*capacity * share - control_bps) / place_bps, 0.0, 1e6);
-    // Places that come and go with every measurement would cost children their parents.
-    double const now_held = slots_.budget();
-    bool const keeps = places > now_held - place_slack && places < now_held + 1 - place_round;
-    auto const wanted = keeps ? slots_.budget() : static_cast<std::uint32_t>(places + place_round);
-    slots_.set_budget(now, std::min(places_limit_, wanted), open_count());
+    return unit_bytes * 8e6 / static_cast<double>(unit.count()) / substreams;
 }
 
 /// What one copy of a unit takes on our uplink; zero while that is unknown.

@@ -373,7 +373,7 @@ void LiveSwarm::announce(TimePoint now, UnitIndex unit)
         bool const shows =
             at_home && (unit / substreams + to_number(channel->own_id)) % home_sample == 0;
         bool const follows = !channel->profile.is_source() && !channel->has.has(whole) &&
-                             (few || has_places || channel->follows_us());
+                             (few || has_places || is_source() || channel->follows_us());
         bool const concerned = channel->is_open() && !channel->choked_by_us && (follows || shows);
         if (!concerned || channel->pushing.contains(whole)) {
             continue;

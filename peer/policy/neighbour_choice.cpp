@@ -1,6 +1,7 @@
 #include "peer/policy/neighbour_choice.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace ppsp::peer {
 
@@ -13,6 +14,9 @@ bool NeighbourChoice::add(TimePoint now, Endpoint const& endpoint, Origin origin
     }
     if (auto const at = candidates_.find(endpoint); at != candidates_.end()) {
         at->second.origin = std::min(at->second.origin, origin);
+        if (origin == Origin::trusted) {
+            at->second.named = now;
+        }
         return true;
     }
     if (candidates_.size() >= candidates_max) {
@@ -22,12 +26,13 @@ bool NeighbourChoice::add(TimePoint now, Endpoint const& endpoint, Origin origin
         }
         candidates_.erase(worst);
     }
-    candidates_.emplace(endpoint, Candidate{.origin = origin});
+    candidates_.emplace(endpoint, Candidate{.origin = origin, .named = now});
     return true;
 }
 
-/// Who gives way to a newcomer: whoever failed most, or any introduced one to a trusted one.
-/// Whatever peers name, it pushes out nobody that a tracker named and that did not fail.
+/// Who gives way to a newcomer: whoever failed most, or, to a trusted one, any introduced one, or
+/// whom no tracker has named for longest and who may be gone. Whatever peers name, it pushes out
+/// nobody that a tracker named and that did not fail.
 NeighbourChoice::Candidates::iterator NeighbourChoice::least_useful(Origin newcomer)
 {
     auto const worst =
@@ -37,13 +42,16 @@ NeighbourChoice::Candidates::iterator NeighbourChoice::least_useful(Origin newco
     if (worst->second.failures > 0 || newcomer == Origin::introduced) {
         return worst->second.failures > 0 ? worst : candidates_.end();
     }
-    return std::find_if(candidates_.begin(), candidates_.end(), [](auto const& entry) {
-        return entry.second.origin == Origin::introduced;
-    });
+    return std::min_element(
+        candidates_.begin(), candidates_.end(), [](auto const& a, auto const& b) {
+            bool const trusted_a = a.second.origin == Origin::trusted;
+            bool const trusted_b = b.second.origin == Origin::trusted;
+            return std::tie(trusted_a, a.second.named) < std::tie(trusted_b, b.second.named);
+        });
 }
 
 std::optional<Endpoint> NeighbourChoice::next(TimePoint now, std::span<Endpoint const> connected,
-                                              bool introduced)
+                                              bool introduced, std::uint32_t proven_kbps_min)
 {
     std::vector<std::pair<Endpoint, std::uint64_t>> ready;
     std::uint64_t weights = 0;
@@ -51,7 +59,8 @@ std::optional<Endpoint> NeighbourChoice::next(TimePoint now, std::span<Endpoint 
         bool const used =
             std::find(connected.begin(), connected.end(), endpoint) != connected.end();
         bool const allowed = introduced || candidate.origin == Origin::trusted;
-        if (!used && allowed && candidate.next_try <= now && !banned(now, endpoint)) {
+        bool const able = candidate.proven_kbps >= proven_kbps_min;
+        if (!used && allowed && able && candidate.next_try <= now && !banned(now, endpoint)) {
             weights += candidate.proven_kbps + unknown_kbps;
             ready.emplace_back(endpoint, weights);
         }
@@ -89,7 +98,8 @@ void NeighbourChoice::on_opened(Endpoint const& endpoint)
 {
     auto const at = candidates_.find(endpoint);
     if (at != candidates_.end()) {
-        at->second = Candidate{.proven_kbps = at->second.proven_kbps, .origin = at->second.origin};
+        at->second.next_try = {};
+        at->second.failures = 0;
     }
 }
 

@@ -36,13 +36,15 @@ public:
     explicit NeighbourChoice(Rng rng) : rng_(rng) {}
 
     /// False for addresses nobody should be made to send to (multicast, unspecified, port 0), for
-    /// banned ones and above the limit, where introduced ones give way to trusted ones.
+    /// banned ones and above the limit, where those give way that failed, introduced ones to
+    /// trusted ones, and trusted ones to those that a tracker named later.
     bool add(TimePoint now, Endpoint const& endpoint, Origin origin = Origin::trusted);
     /// A random candidate that is not connected, banned or waiting for its next try; the likelier
     /// the more it was proven to upload, so that every edge carries about as much (design §5.2).
-    /// Without `introduced` only trusted ones.
+    /// Without `introduced` only trusted ones; only those of at least so much proven uplink.
     [[nodiscard]] std::optional<Endpoint> next(TimePoint now, std::span<Endpoint const> connected,
-                                               bool introduced = true);
+                                               bool introduced = true,
+                                               std::uint32_t proven_kbps_min = 0);
     /// Other peers named it and nobody else did.
     [[nodiscard]] bool is_introduced(Endpoint const& endpoint) const;
     /// Receivers' testimony about a candidate; ignored for unknown ones.
@@ -63,6 +65,7 @@ private:
         std::uint32_t failures = 0;
         std::uint32_t proven_kbps = 0;
         Origin origin = Origin::trusted;
+        TimePoint named{}; ///< last by whom we trust
     };
     using Candidates = std::map<Endpoint, Candidate>;
     [[nodiscard]] Candidates::iterator least_useful(Origin newcomer);

@@ -37,12 +37,18 @@ SwarmMetadata metadata_of(RecordingConfig const& config, NodeConfig const& node)
     return metadata;
 }
 
+/// A recording has no backlog that comes and goes, as a live stream has: late-comers get their
+/// share sooner.
+constexpr Duration fills_after = 4s;
+
 congestion::LedbatConfig ledbat_of(RecordingConfig const& config, NodeConfig const& node)
 {
     // A datagram acknowledges up to so many chunks one by one, and each lessens the flight that the
     // next one finds.
-    return flow_config(node.ledbat_target, config.chunk_size, AckQueue::chunks_max,
-                       node.forgive_link_loss);
+    auto ledbat = flow_config(node.ledbat_target, config.chunk_size, AckQueue::chunks_max,
+                              node.forgive_link_loss);
+    ledbat.fills_after = fills_after;
+    return ledbat;
 }
 
 RecordingStore store_of(JoinRecording const& join)

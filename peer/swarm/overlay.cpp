@@ -41,7 +41,7 @@ void Swarm::on_uplinks_proven(std::span<ProvenUplink const> peers)
 void Swarm::dial(TimePoint now)
 {
     if (!seeks()) {
-        return; // the injector is found, it does not look for anybody
+        return; // the injector is found; whom it looks for itself: LiveSwarm::seek_able
     }
     // Only conversations that we began count: those that strangers began must not keep us from
     // choosing neighbours ourselves (PP-12.6.1-a).
@@ -60,11 +60,7 @@ void Swarm::dial(TimePoint now)
         if (!endpoint) {
             break;
         }
-        Channel& channel = add_channel(now, *endpoint);
-        channel.initiator = true;
-        channel.is_introduced = choice_.is_introduced(*endpoint);
-        introduced += channel.is_introduced ? 1 : 0;
-        send_handshake(now, channel, true, handshake_size_max);
+        introduced += call(now, *endpoint).is_introduced ? 1 : 0;
         connected.push_back(*endpoint);
         ++own;
     }
@@ -74,6 +70,15 @@ void Swarm::dial(TimePoint now)
         next_candidates_wanted_ = now + (lonely ? lonely_gap : candidates_gap);
     }
     next_dial_ = now + dial_retry;
+}
+
+Channel& Swarm::call(TimePoint now, Endpoint const& endpoint)
+{
+    Channel& channel = add_channel(now, endpoint);
+    channel.initiator = true;
+    channel.is_introduced = choice_.is_introduced(endpoint);
+    send_handshake(now, channel, true, handshake_size_max);
+    return channel;
 }
 
 /// A private address in the public Internet leads nowhere, or to a victim (PP-8.13-a).

@@ -106,6 +106,8 @@ protected:
 
     // overlay.cpp
     void dial(TimePoint now);
+    /// Begins a conversation with a candidate.
+    Channel& call(TimePoint now, Endpoint const& endpoint);
     void answer_pex(TimePoint now, Channel& channel);
     void ask_pex(TimePoint now, Channel& channel);
     /// At most so many addresses or certificates answer one PEX_REQ.

@@ -12,7 +12,9 @@ namespace {
 struct Variant {
     bool forgive_link_loss = false;
     std::uint64_t seed = 1;
+    Duration fills_after = congestion::LedbatConfig{}.fills_after; ///< that of live swarms
 };
+constexpr Duration fills_after_of_recordings = 4s;
 
 class LedbatCases : public testing::TestWithParam<Variant> {
 protected:
@@ -20,19 +22,20 @@ protected:
     {
         CaseSetup setup{.ledbat = peer::flow_config(25ms, chunk_bytes, 64)};
         setup.ledbat.forgive_link_loss = GetParam().forgive_link_loss;
+        setup.ledbat.fills_after = GetParam().fills_after;
         setup.seed = GetParam().seed;
         return setup;
     }
 };
 
-INSTANTIATE_TEST_SUITE_P(Variants, LedbatCases,
-                         testing::Values(Variant{false, 1}, Variant{false, 2}, Variant{true, 1},
-                                         Variant{true, 2}),
-                         [](auto const& variant) {
-                             return std::string(variant.param.forgive_link_loss ? "forgiving"
-                                                                                : "as_is") +
-                                    "_" + std::to_string(variant.param.seed);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Variants, LedbatCases,
+    testing::Values(Variant{false, 1}, Variant{false, 2, fills_after_of_recordings},
+                    Variant{true, 1, fills_after_of_recordings}, Variant{true, 2}),
+    [](auto const& variant) {
+        return std::string(variant.param.forgive_link_loss ? "forgiving" : "as_is") + "_" +
+               std::to_string(variant.param.seed);
+    });
 
 Figures run(std::string const& name, CaseSetup const& setup)
 {

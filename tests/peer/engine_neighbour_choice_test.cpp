@@ -49,7 +49,6 @@ TEST(NeighbourChoiceTest, PP_3_10_1_b_who_peers_name_pushes_out_nobody_whom_a_tr
     }
     EXPECT_EQ(choice.size(), NeighbourChoice::candidates_max);
     EXPECT_FALSE(choice.add(at(0s), Endpoint::v4(0x0c000000, 80), Origin::introduced));
-    EXPECT_FALSE(choice.add(at(0s), Endpoint::v4(0x0c000000, 80)));
     choice.on_opened(both);
     EXPECT_FALSE(choice.is_introduced(both));
     choice.on_failed(at(0s), both);
@@ -108,6 +107,37 @@ TEST(NeighbourChoiceTest, what_was_proven_stays_when_it_is_connected_and_not_of_
     choice.on_opened(peer);
     EXPECT_EQ(choice.next(at(0s), {}), peer) << "its failures are forgotten";
     EXPECT_EQ(choice.proven_kbps(peer), 900u);
+}
+
+TEST(NeighbourChoiceTest, whom_no_tracker_has_named_for_longest_gives_way_to_a_newcomer)
+{
+    NeighbourChoice choice{Rng{1}};
+    auto const peer = [](std::uint32_t number) { return Endpoint::v4(0x0a000000 + number, 80); };
+    for (std::uint32_t i = 0; i < NeighbourChoice::candidates_max; ++i) {
+        choice.add(at(Duration{1s} * i), peer(i));
+        choice.note_proven(peer(i), 1000 + i);
+    }
+    choice.add(at(100s), peer(0));                                      // named again
+    choice.add(at(101s), peer(1), NeighbourChoice::Origin::introduced); // by nobody we trust
+    EXPECT_TRUE(choice.add(at(102s), peer(1000)));
+    EXPECT_EQ(choice.size(), NeighbourChoice::candidates_max);
+    EXPECT_EQ(choice.proven_kbps(peer(0)), 1000u);
+    EXPECT_EQ(choice.proven_kbps(peer(1)), 0u) << "gone";
+    EXPECT_EQ(choice.proven_kbps(peer(2)), 1002u);
+}
+
+TEST(NeighbourChoiceTest, only_those_who_were_proven_to_upload_so_much)
+{
+    NeighbourChoice choice{Rng{1}};
+    Endpoint const strong = Endpoint::v4(0x0a000001, 80);
+    choice.add(at(0s), strong);
+    choice.add(at(0s), Endpoint::v4(0x0a000002, 80));
+    EXPECT_FALSE(choice.next(at(0s), {}, true, 2500).has_value());
+    choice.note_proven(strong, 2500);
+    for (int i = 0; i < 100; ++i) {
+        EXPECT_EQ(choice.next(at(0s), {}, true, 2500), strong);
+    }
+    EXPECT_FALSE(choice.next(at(0s), {}, true, 2501).has_value());
 }
 
 TEST(NeighbourChoiceTest, whom_we_left_is_not_dialled_soon)
