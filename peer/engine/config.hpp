@@ -49,7 +49,8 @@ struct NodeConfig {
     /// Conversations we open ourselves and keep per swarm (design: 12-16 in-edges).
     std::uint16_t neighbours_target = 14;
     /// Conversations per swarm in all, of which a viewer keeps `neighbours_target` for those it
-    /// begins itself (PP-12.6.1-a); further handshakes get no answer.
+    /// begins itself (PP-12.6.1-a), a live source a third, at most thirty; further handshakes get
+    /// no answer.
     std::uint16_t neighbours_max = 100;
     /// Answer PEX_REQ and ask for peers.
     bool pex = true;

@@ -41,6 +41,7 @@ public:
 private:
     // live_swarm.cpp
     [[nodiscard]] bool seeks() const override { return !is_source(); }
+    [[nodiscard]] std::size_t calls_max() const override;
     [[nodiscard]] RangeSet const* held() const override;
     void on_opened(TimePoint now, Channel& channel) override;
     void on_closed(TimePoint now, Channel& channel) override;
@@ -53,6 +54,7 @@ private:
 
     // rewire.cpp
     void seek_able(TimePoint now);
+    bool make_room_for_able(TimePoint now);
     void rewire(TimePoint now);
     [[nodiscard]] bool is_idle(TimePoint now, Channel const& channel) const override;
 

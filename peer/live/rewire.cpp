@@ -17,38 +17,72 @@ constexpr Duration candidates_gap = 20s;
 constexpr Duration candidates_gap_orphan = 3s;
 /// A source asks that often for those who pass much on, ...
 constexpr Duration able_gap = 5s;
-/// ... which is who was proven to upload so many streams, ...
+/// ... which is who uploads so many streams as far as the tracker believes it, ...
 constexpr double able_streams = 2;
-/// ... and keeps so many conversations with them: a source of three streams has 24 places.
+/// ... and calls so many of them: its own places are fewer. Nobody uploads more than `kbps_max`.
 constexpr std::size_t able_max = 30;
+constexpr double kbps_max = 1e9;
+/// Who had no place for that long gives way to another one.
+constexpr Duration able_age_min = 10s;
 
 } // namespace
 
+std::size_t LiveSwarm::calls_max() const
+{
+    return is_source() ? std::min<std::size_t>(able_max, services_.config.neighbours_max / 3)
+                       : Swarm::calls_max();
+}
+
 /// A source waits to be found, but not by those who pass most on: what it sends first should go to
 /// them (design §5.1), and the tracker knows who they are long before each of them hears of it.
+/// Only a tracker's word counts, not that of peers.
 void LiveSwarm::seek_able(TimePoint now)
 {
     if (!store_) {
         return;
     }
-    if (now >= next_candidates_wanted_) {
+    bool const is_due = now >= next_candidates_wanted_;
+    if (is_due) {
         services_.outbox.push(CandidatesWanted{id()});
         next_candidates_wanted_ = now + able_gap;
     }
     auto own = static_cast<std::size_t>(std::ranges::count_if(channels_, [](auto const& channel) {
         return channel->initiator && channel->state != ChannelState::closed;
     }));
-    auto const kbps_min =
-        static_cast<std::uint32_t>(able_streams * substreams * place_bps() / 1000);
+    double const kbps = able_streams * substreams * place_bps() / 1000;
+    auto const kbps_min = static_cast<std::uint32_t>(std::min(kbps, kbps_max));
     std::vector<Endpoint> connected = connected_endpoints();
-    for (; own < able_max; ++own) {
-        auto const endpoint = choice_.next(now, connected, true, kbps_min);
+    auto const next = [&] { return choice_.next(now, connected, false, kbps_min); };
+    if (is_due && own >= calls_max() && next() && make_room_for_able(now)) {
+        --own;
+    }
+    for (; own < calls_max(); ++own) {
+        auto const endpoint = next();
         if (!endpoint) {
             return;
         }
         call(now, *endpoint);
         connected.push_back(*endpoint);
     }
+}
+
+/// Of those whom the source called, the one of least worth without a place.
+bool LiveSwarm::make_room_for_able(TimePoint now)
+{
+    Channel* least = nullptr;
+    for (auto const& channel : channels_) {
+        bool const gives_way = channel->initiator && channel->is_open() &&
+                               now - channel->opened_at >= able_age_min && is_idle(now, *channel);
+        if (gives_way && (least == nullptr || channel->rank() < least->rank())) {
+            least = channel.get();
+        }
+    }
+    if (least == nullptr) {
+        return false;
+    }
+    choice_.on_left(now, least->endpoint);
+    close(now, *least, "others pass more on", true);
+    return true;
 }
 
 /// The overlay is never finished: the neighbour of our own choice that is of least use gives way to

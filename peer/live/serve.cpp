@@ -363,7 +363,7 @@ void LiveSwarm::offer_chunk(TimePoint now, ChunkId chunk)
 void LiveSwarm::announce(TimePoint now, UnitIndex unit)
 {
     ChunkRange const whole = store_->grid().chunks(unit);
-    bool const few = channels_.size() <= services_.config.neighbours_target;
+    bool const few = open_count() <= services_.config.neighbours_target;
     auto const substream = static_cast<std::uint32_t>(unit % substreams);
     bool const has_places = can_push(now, substream) && slots_.has_free(now, substream);
     bool const at_home = !is_source() && slots_.passes_on(substream);

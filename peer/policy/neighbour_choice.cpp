@@ -107,7 +107,7 @@ void NeighbourChoice::on_left(TimePoint now, Endpoint const& endpoint)
 {
     auto const at = candidates_.find(endpoint);
     if (at != candidates_.end()) {
-        at->second.next_try = now + leave_time;
+        at->second.next_try = std::max(at->second.next_try, now + leave_time);
     }
 }
 

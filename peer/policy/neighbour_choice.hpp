@@ -52,7 +52,7 @@ public:
     /// 0 = unknown.
     [[nodiscard]] std::uint32_t proven_kbps(Endpoint const& endpoint) const;
     void on_opened(Endpoint const& endpoint);
-    /// We ended it: others first.
+    /// We or they ended it: others first.
     void on_left(TimePoint now, Endpoint const& endpoint);
     void on_failed(TimePoint now, Endpoint const& endpoint);
     void ban(TimePoint now, Endpoint const& endpoint);
@@ -65,7 +65,7 @@ private:
         std::uint32_t failures = 0;
         std::uint32_t proven_kbps = 0;
         Origin origin = Origin::trusted;
-        TimePoint named{}; ///< last by whom we trust
+        TimePoint named{}; ///< last by whom we trust, or first by others
     };
     using Candidates = std::map<Endpoint, Candidate>;
     [[nodiscard]] Candidates::iterator least_useful(Origin newcomer);

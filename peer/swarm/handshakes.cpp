@@ -129,6 +129,9 @@ void Swarm::on_initiation(TimePoint now, Endpoint const& from, wire::Handshake c
 void Swarm::on_handshake(TimePoint now, Channel& channel, wire::Handshake const& handshake)
 {
     if (to_number(handshake.source) == 0) {
+        if (!seeks()) { // else it may be a source that begins anew
+            choice_.on_left(now, channel.endpoint);
+        }
         close(now, channel, "closed by the neighbour", false);
         return;
     }

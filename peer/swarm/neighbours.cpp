@@ -333,8 +333,7 @@ std::vector<NeighbourStatistics> Swarm::neighbour_statistics() const
 /// their senders may be invented, and they have a table of their own.
 bool Swarm::has_room_for_strangers() const
 {
-    std::size_t const reserved = !seeks() ? 0 : services_.config.neighbours_target;
-    return census_.strangers() + reserved < services_.config.neighbours_max;
+    return census_.strangers() + calls_max() < services_.config.neighbours_max;
 }
 
 Channel* Swarm::channel_of(PeerKey key)

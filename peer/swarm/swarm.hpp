@@ -76,6 +76,11 @@ protected:
     }
     /// It looks for neighbours itself; who has everything is found by others.
     [[nodiscard]] virtual bool seeks() const = 0;
+    /// Conversations that we begin at most; so many of all are kept for them.
+    [[nodiscard]] virtual std::size_t calls_max() const
+    {
+        return seeks() ? services_.config.neighbours_target : 0;
+    }
     /// What a new neighbour is told that we hold; the last intervals if there are many.
     [[nodiscard]] virtual RangeSet const* held() const = 0;
     /// A message that is no HANDSHAKE, no ACK and no peer exchange, from an open or half-open

@@ -162,7 +162,8 @@ class Bed:
         time.sleep(0.05)
         self.start("a", program, "send", "--to", f"10.77.0.2:{port}", "--target", int(TARGET_MS),
                    "--algorithm", self.options.algorithm,
-                   "--forgive-link-loss", self.options.forgive, *more)
+                   "--forgive-link-loss", self.options.forgive,
+                   "--fills-after", self.options.fills_after, *more)
 
     def utp(self, port, *_, **__):
         program = self.options.bin / "utp_pair"
@@ -325,6 +326,8 @@ def main():
     parser.add_argument("--flow", choices=("ours", "utp"), default="ours")
     parser.add_argument("--utp-target", type=int, default=100, help="ms")
     parser.add_argument("--algorithm", choices=("fair", "rfc6817"), default="fair")
+    parser.add_argument("--fills-after", type=int, default=12,
+                        help="s that a flow fills its window before it shares it fairly: 12 as in live swarms, 4 as recordings")
     parser.add_argument("--shaper", choices=("link", "tbf"), default="link",
                         help="what makes rate and queue: namespace_link or the kernel's tbf")
     parser.add_argument("--forgive", choices=("yes", "no"), default="no",
@@ -336,6 +339,7 @@ def main():
               file=sys.stderr)
         return subprocess.run([options.bin / "ledbat_model", "--algorithm", options.algorithm,
                                "--forgive-link-loss", options.forgive,
+                               "--fills-after", str(options.fills_after),
                                "--seeds", str(options.runs)]).returncode
 
     def one(job):
