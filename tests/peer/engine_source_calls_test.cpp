@@ -40,6 +40,24 @@ TEST(SourceCallsTest, those_who_were_proven_to_pass_much_on_and_they_get_the_str
     EXPECT_EQ(swarm.figures(unknown).neighbours, 0u);
 }
 
+TEST(SourceCallsTest, strangers_leave_a_third_of_the_conversations_to_them)
+{
+    VirtualSwarm swarm{42};
+    VirtualSwarm::SourceOptions options;
+    options.neighbours_max = 9;
+    VirtualNode& source = swarm.add_source(options);
+    swarm.run_for(1s);
+    for (int i = 0; i < 12; ++i) {
+        swarm.introduce(swarm.add_viewer(), {source.endpoint});
+    }
+    swarm.run_for(2s);
+    EXPECT_EQ(swarm.figures(source).neighbours, 6u);
+    VirtualNode& strong = swarm.add_viewer();
+    prove(swarm, source, strong, kbps_of_two_streams);
+    swarm.run_for(1s);
+    EXPECT_EQ(swarm.figures(source).neighbours, 7u);
+}
+
 TEST(SourceCallsTest, who_says_goodbye_is_not_called_again_at_once)
 {
     VirtualSwarm swarm{43};

@@ -41,6 +41,7 @@ VirtualNode& VirtualSwarm::add_source(SourceOptions const& options)
     media_ = std::make_unique<TestMedia>(options.chunks_per_unit, chunk_size);
     peer::NodeConfig config;
     config.uplink_bps = options.uplink_bps;
+    config.neighbours_max = options.neighbours_max;
     source_ = &add_node(config);
     peer::LiveSwarmConfig swarm;
     swarm.id = id_;

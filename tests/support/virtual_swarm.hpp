@@ -87,6 +87,7 @@ public:
         Duration key_frame_interval = 1s;
         std::optional<std::uint64_t> uplink_bps;
         peer::UnitIndex first_unit = 0;
+        std::uint16_t neighbours_max = peer::NodeConfig{}.neighbours_max;
     };
     /// Servers of `storage` get what the source publishes; viewers added later ask them.
     VirtualNode& add_source(SourceOptions const& options);
