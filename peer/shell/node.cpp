@@ -235,9 +235,10 @@ void Node::Parts::wake()
 Result<std::unique_ptr<Node>, std::string> Node::open(NodeOptions const& options, Listener listener)
 {
     auto parts = std::make_unique<Parts>(options, std::move(listener));
+    bool const has_gaps = options.turn_gap > Duration::zero();
     auto socket = UdpSocket::open(
         parts->context, options.listen,
-        {.arrival_times = options.turn_gap > Duration::zero(), .spare = &parts->spare});
+        {.arrival_times = has_gaps, .ends_early = has_gaps, .spare = &parts->spare});
     if (!socket) {
         return failure(std::move(socket.error()));
     }

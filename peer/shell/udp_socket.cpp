@@ -93,8 +93,8 @@ bool refuses_segmentation(int error)
 } // namespace
 
 struct UdpSocket::Parts {
-    Parts(int descriptor, bool v6, SpareBuffers* buffers, UdpStatistics const& tuned)
-        : socket(descriptor), is_v6(v6), spare(buffers),
+    Parts(int descriptor, bool v6, UdpOptions const& options, UdpStatistics const& tuned)
+        : socket(descriptor), is_v6(v6), ends_early(options.ends_early), spare(options.spare),
           receiving(tuned.coalescing ? coalesced_messages : batch_size,
                     tuned.coalescing ? coalesced_bytes : datagram_size_max),
           statistics(tuned)
@@ -119,6 +119,7 @@ struct UdpSocket::Parts {
     int socket; ///< file descriptor, -1 when closed
     std::unique_ptr<SocketReadiness> readiness;
     bool is_v6;
+    bool ends_early;
     SpareBuffers* spare;
     bool is_waiting_to_write = false;
     BatchHandler on_batch;
@@ -145,7 +146,7 @@ UdpSocket::open(boost::asio::io_context& context, Endpoint const& listen, UdpOpt
     }
     UdpStatistics statistics;
     tune(fd, options, statistics);
-    auto parts = std::make_unique<Parts>(fd, is_v6, options.spare, statistics);
+    auto parts = std::make_unique<Parts>(fd, is_v6, options, statistics);
     SocketAddress const address = to_socket_address(listen, is_v6);
     if (::bind(fd, address.get(), address.size) != 0) {
         return failure(bind_sentence(listen, errno));
@@ -260,7 +261,7 @@ void UdpSocket::Parts::receive()
             return;
         }
         // What came meanwhile is read at once: to wait for it costs four system calls.
-        if (messages == 0) {
+        if (messages == 0 || (ends_early && messages < receiving.messages_max())) {
             break;
         }
     }

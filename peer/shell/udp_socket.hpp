@@ -42,9 +42,12 @@ struct UdpStatistics {
 
 /// What a socket may use, where the system has it.
 struct UdpOptions {
-    bool segmentation = true;      ///< UDP_SEGMENT: several datagrams to one address in one piece
-    bool coalescing = true;        ///< UDP_GRO: several datagrams of one sender in one piece
-    bool arrival_times = false;    ///< SO_TIMESTAMPNS: tells how long a datagram lay unread
+    bool segmentation = true;   ///< UDP_SEGMENT: several datagrams to one address in one piece
+    bool coalescing = true;     ///< UDP_GRO: several datagrams of one sender in one piece
+    bool arrival_times = false; ///< SO_TIMESTAMPNS: tells how long a datagram lay unread
+    /// Reading ends with a system call that could have brought more, instead of one that finds
+    /// nothing: for who rests for milliseconds between two reads anyway.
+    bool ends_early = false;
     SpareBuffers* spare = nullptr; ///< gets the memory of what was sent; outlives the socket
 };
 

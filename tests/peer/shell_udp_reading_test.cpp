@@ -70,6 +70,33 @@ TEST_F(UdpReadingTest, what_comes_while_it_is_read_belongs_to_the_same_turn)
     EXPECT_EQ(drained_at, std::vector<std::size_t>{3});
 }
 
+TEST_F(UdpReadingTest, who_rests_between_reads_does_not_look_whether_more_came)
+{
+    auto const left = open("127.0.0.1:0");
+    auto const right = open("127.0.0.1:0", {.ends_early = true});
+    auto const send_one = [&] {
+        left->send(right->local_endpoint(), ByteVector(10, 7));
+        left->flush();
+    };
+    std::size_t got = 0;
+    std::vector<std::size_t> drained_at;
+    right->start(
+        [&](auto batch) {
+            got += batch.size();
+            if (got == 1) {
+                send_one();
+            }
+        },
+        [&] {
+            drained_at.push_back(got);
+            return false;
+        });
+    send_one();
+    run_until([&] { return !drained_at.empty(); });
+    right->read();
+    EXPECT_EQ(drained_at, (std::vector<std::size_t>{1, 2}));
+}
+
 TEST_F(UdpReadingTest, a_flood_of_what_is_too_large_ends_a_turn_as_well)
 {
     constexpr std::uint64_t sent = 900;
