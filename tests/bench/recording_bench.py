@@ -4,7 +4,8 @@ CPU-seconds of both ends per GB, SHA-256 of every chunk checked; and beside the 
 datagrams. Prints a line a round and the medians of the rounds' ratios.
 
     tests/bench/recording_bench.py --bin build/release/bin --megabytes 500 --rounds 5
-    tests/bench/recording_bench.py --bin build/release/bin --leechers 8"""
+    tests/bench/recording_bench.py --bin build/release/bin --leechers 8
+    tests/bench/recording_bench.py --bin build/release/bin --mtu 1500        # as root: in a network namespace of its own"""
 
 import argparse
 import json
@@ -107,13 +108,33 @@ def run_utp_many(programs, size, leechers):
     return max(each["seconds"] for each in figures), seed_figures["cpu_s"], sum(each["cpu_s"] for each in figures)
 
 
+def run_with_mtu(mtu, arguments):
+    """The same in a network namespace whose loopback carries frames of that size; its exit status."""
+    name = f"ppsp-bench-{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
+    if made.returncode != 0:
+        sys.exit(f"no network namespace, which --mtu needs: {made.stderr.strip()}")
+    inside = ["ip", "netns", "exec", name]
+    try:
+        subprocess.run([*inside, "ip", "link", "set", "lo", "mtu", str(mtu), "up"], check=True)
+        return subprocess.run([*inside, sys.executable, __file__, *arguments]).returncode
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=False)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of the programs")
     parser.add_argument("--megabytes", type=int, default=500, help="size of the recording, 10^6 bytes")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--leechers", type=int, default=1)
+    parser.add_argument("--mtu", type=int, choices=range(1280, 65537), metavar="1280...65536",
+                        help="of the loopback, in a network namespace that is made and removed; Debian's loopback has 65536")
     options = parser.parse_args()
+    if options.mtu:
+        same = ["--bin", str(options.bin), "--megabytes", str(options.megabytes), "--rounds", str(options.rounds),
+                "--leechers", str(options.leechers)]
+        sys.exit(run_with_mtu(options.mtu, same))
     size = options.megabytes * 1_000_000
     has_floor = (options.bin / "ppsp-bench").exists()
     has_utp = (options.bin / "utp_pair").exists()
