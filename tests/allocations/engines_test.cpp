@@ -126,9 +126,14 @@ TEST(Allocations, datagrams_of_a_recording_need_none)
     EXPECT_LT(allocations - before, (swarm.datagrams - datagrams) / 10);
 }
 
-TEST(Allocations, datagrams_of_a_live_stream_need_none)
+struct PerUnit {
+    double allocations;
+    double datagrams;
+};
+
+/// Means of a unit and node, of a source and four viewers that pass on to one another.
+PerUnit live_stream_with(std::uint32_t unit_chunks)
 {
-    constexpr std::uint32_t unit_chunks = 32;
     auto const signer = integrity::make_signer(*integrity::PrivateKey::generate());
     CountedSwarm swarm;
     peer::LiveSwarmConfig config;
@@ -136,14 +141,14 @@ TEST(Allocations, datagrams_of_a_live_stream_need_none)
     config.chunks_per_unit = unit_chunks;
     config.discard_window = 4s;
     config.role = peer::Role::source;
-    VirtualNode& source = swarm.add(10'000'000);
+    VirtualNode& source = swarm.add(unit_chunks * 312'500);
     swarm.handle(source, peer::JoinSwarm{config, signer.get()});
     config.role = peer::Role::viewer;
     config.chunks_per_unit = 0;
     config.playout.latency = 500ms;
     std::vector<Endpoint> others{source.endpoint};
     for (int i = 0; i < 4; ++i) {
-        VirtualNode& viewer = swarm.add(8'000'000);
+        VirtualNode& viewer = swarm.add(unit_chunks * 250'000);
         swarm.handle(viewer, peer::JoinSwarm{config});
         swarm.handle(viewer, peer::CandidatesFound{config.id, others});
         others.push_back(viewer.endpoint);
@@ -168,12 +173,22 @@ TEST(Allocations, datagrams_of_a_live_stream_need_none)
     std::uint64_t const before = allocations;
     std::uint64_t const datagrams = swarm.datagrams;
     play(100);
-    ASSERT_GT(swarm.datagrams - datagrams, 100 * swarm.nodes.size() * 30);
-    ASSERT_GT(allocations, before) << "they are counted";
-    // Some for each unit, whose tree, chunks and signature are kept for a while.
-    EXPECT_LT(allocations - before, 100 * swarm.nodes.size() * 25);
-    RecordProperty("per_unit_and_node",
-                   static_cast<int>((allocations - before) / (100 * swarm.nodes.size())));
+    double const counted_units = 100 * static_cast<double>(swarm.nodes.size());
+    return {static_cast<double>(allocations - before) / counted_units,
+            static_cast<double>(swarm.datagrams - datagrams) / counted_units};
+}
+
+/// Some for each unit, whose tree, chunks and signature are kept for a while.
+TEST(Allocations, datagrams_of_a_live_stream_need_none)
+{
+    PerUnit const few = live_stream_with(16);
+    PerUnit const many = live_stream_with(64);
+    RecordProperty("units_of_16", std::to_string(few.allocations));
+    RecordProperty("units_of_64", std::to_string(many.allocations));
+    ASSERT_GT(few.allocations, 0) << "they are counted";
+    ASSERT_GT(many.datagrams, few.datagrams + 40);
+    EXPECT_LT(many.allocations, 25);
+    EXPECT_LT((many.allocations - few.allocations) / (many.datagrams - few.datagrams), 0.1);
 }
 
 } // namespace
