@@ -85,8 +85,8 @@ Transfer record()
     auto made = integrity::MerkleTree::from_content(*hasher, chunk_size, content);
     auto const tree = std::make_shared<integrity::MerkleTree const>(*std::move(made));
     Transfer transfer;
-    Bytes const root = tree->root().bytes();
-    transfer.config.id.assign(root.begin(), root.end());
+    integrity::Hash const root = tree->root();
+    transfer.config.id.assign(root.bytes().begin(), root.bytes().end());
     transfer.config.length = recording_bytes;
 
     test::MemoryBytes theirs{content};

@@ -122,8 +122,8 @@ protected:
         auto const hasher = integrity::make_hasher(wire::HashFunction::sha256);
         auto tree = integrity::MerkleTree::from_content(*hasher, config_.chunk_size, from_.bytes);
         tree_ = std::make_shared<integrity::MerkleTree const>(*std::move(tree));
-        Bytes const root = tree_->root().bytes();
-        config_.id.assign(root.begin(), root.end());
+        integrity::Hash const root = tree_->root();
+        config_.id.assign(root.bytes().begin(), root.bytes().end());
         config_.length = size;
     }
 
