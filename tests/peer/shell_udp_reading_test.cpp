@@ -11,6 +11,12 @@ namespace {
 
 using UdpReadingTest = UdpSocketTest;
 
+void send_one(UdpSocket& from, UdpSocket const& to)
+{
+    from.send(to.local_endpoint(), ByteVector(10, 7));
+    from.flush();
+}
+
 TEST_F(UdpReadingTest, who_is_not_to_read_on_finds_everything_at_the_next_read)
 {
     auto const left = open("127.0.0.1:0");
@@ -23,14 +29,10 @@ TEST_F(UdpReadingTest, who_is_not_to_read_on_finds_everything_at_the_next_read)
                      ++drained;
                      return reads_on;
                  });
-    auto const send_one = [&] {
-        left->send(right->local_endpoint(), ByteVector(10, 7));
-        left->flush();
-    };
-    send_one();
+    send_one(*left, *right);
     run_until([&] { return drained == 1; });
-    send_one();
-    send_one();
+    send_one(*left, *right);
+    send_one(*left, *right);
     context.restart();
     context.poll();
     EXPECT_EQ(got, 1u) << "nobody asked for more";
@@ -40,7 +42,7 @@ TEST_F(UdpReadingTest, who_is_not_to_read_on_finds_everything_at_the_next_read)
     reads_on = true;
     right->read();
     EXPECT_EQ(got, 3u) << "there was nothing";
-    send_one();
+    send_one(*left, *right);
     run_until([&] { return got == 4; });
 }
 
@@ -48,24 +50,20 @@ TEST_F(UdpReadingTest, what_comes_while_it_is_read_belongs_to_the_same_turn)
 {
     auto const left = open("127.0.0.1:0");
     auto const right = open("127.0.0.1:0");
-    auto const send_one = [&] {
-        left->send(right->local_endpoint(), ByteVector(10, 7));
-        left->flush();
-    };
     std::size_t got = 0;
     std::vector<std::size_t> drained_at;
     right->start(
         [&](auto batch) {
             got += batch.size();
             if (got < 3) {
-                send_one();
+                send_one(*left, *right);
             }
         },
         [&] {
             drained_at.push_back(got);
             return true;
         });
-    send_one();
+    send_one(*left, *right);
     run_until([&] { return got == 3; });
     EXPECT_EQ(drained_at, std::vector<std::size_t>{3});
 }
@@ -74,24 +72,20 @@ TEST_F(UdpReadingTest, who_rests_between_reads_does_not_look_whether_more_came)
 {
     auto const left = open("127.0.0.1:0");
     auto const right = open("127.0.0.1:0", {.ends_early = true});
-    auto const send_one = [&] {
-        left->send(right->local_endpoint(), ByteVector(10, 7));
-        left->flush();
-    };
     std::size_t got = 0;
     std::vector<std::size_t> drained_at;
     right->start(
         [&](auto batch) {
             got += batch.size();
             if (got == 1) {
-                send_one();
+                send_one(*left, *right);
             }
         },
         [&] {
             drained_at.push_back(got);
             return false;
         });
-    send_one();
+    send_one(*left, *right);
     run_until([&] { return !drained_at.empty(); });
     right->read();
     EXPECT_EQ(drained_at, (std::vector<std::size_t>{1, 2}));
