@@ -128,6 +128,21 @@ std::optional<LinkError> read_swarm(ChannelLink& link, urls::url_view const& url
     return std::nullopt;
 }
 
+std::optional<LinkError> read_members(ChannelLink& link, urls::url_view const& url)
+{
+    // Boost.URL 1.81 counts two parameters in "?#" and reads the second past the end of the text
+    // (boostorg/url issue 864).
+    if (url.encoded_query().empty()) {
+        return std::nullopt;
+    }
+    for (auto const& param : url.params(urls::encoding_opts(space_as_plus))) {
+        if (auto const problem = add_member(link, param.key, param.value)) {
+            return problem;
+        }
+    }
+    return std::nullopt;
+}
+
 } // namespace
 
 std::string TrackerAddress::url() const
@@ -186,10 +201,8 @@ Result<ChannelLink, LinkError> parse_link(std::string_view text)
     if (error) {
         return failure(*error);
     }
-    for (auto const& param : parsed->params(urls::encoding_opts(space_as_plus))) {
-        if (auto const problem = add_member(link, param.key, param.value)) {
-            return failure(*problem);
-        }
+    if (auto const problem = read_members(link, *parsed)) {
+        return failure(*problem);
     }
     if (link.trackers.empty() && link.peers.empty() && link.caches.empty() && link.cdn.empty()) {
         return failure(LinkError::nobody_to_ask);

@@ -140,6 +140,7 @@ def channels():
         "tls": f"ppsps://[2001:db8::1]/{SWARM_HEX}?cache=https%3A%2F%2Fcache.example%2F",
         "peers": f"ppsp:///{SWARM_HEX}?peer=192.0.2.1:6778&peer=%5B::1%5D:9&cdn=http://c.example/x",
         "recording": "ppsp://h:1/" + "b" * 64 + "?length=12345",
+        "fragment": f"ppsp://h:1/{SWARM_HEX}?cdn=http://c.example/#?length=1&peer=h:1",
         "not-a-link": "https://example.org/",
     }
     for name, text in links.items():

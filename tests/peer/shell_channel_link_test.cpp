@@ -64,6 +64,15 @@ TEST(ChannelLink, members_are_percent_decoded_and_unknown_ones_ignored)
     EXPECT_EQ(link->cdn, std::vector<std::string>{"https://d/a+b+c"});
 }
 
+TEST(ChannelLink, a_fragment_after_an_empty_query_is_no_member)
+{
+    for (std::string const end : {"?", "?#", "?#length=5&", "#length=5", "?&#length=5&"}) {
+        auto const link = parse_link("ppsp://h:1/" + live_id() + end);
+        ASSERT_TRUE(link) << end;
+        EXPECT_EQ(link->length, std::nullopt) << end;
+    }
+}
+
 TEST(ChannelLink, recordings_have_a_root_hash_and_a_length)
 {
     auto const link = parse_link("ppsp://h:1/" + std::string(64, 'b') + "?length=12345");
