@@ -1,5 +1,6 @@
 #include "peer/shell/channel_file.hpp"
 #include "protocol/base/assert.hpp"
+#include "protocol/net/http.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/fuzz/signing.hpp"
 
@@ -51,7 +52,10 @@ void read_addresses(std::string_view text)
     if (auto const endpoint = parse_listen_address(text)) {
         PPSP_ASSERT(Endpoint::parse(endpoint->text()) == endpoint);
     }
-    static_cast<void>(is_web_url(text));
+    if (auto const url = net::parse_url(text)) {
+        PPSP_ASSERT(is_web_url(text) || text.size() > link_size_max);
+        PPSP_ASSERT(!url->host.empty() && url->port != 0 && url->target.starts_with('/'));
+    }
 }
 
 } // namespace
