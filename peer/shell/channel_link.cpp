@@ -2,6 +2,7 @@
 
 #include "protocol/wire/options.hpp"
 
+#include <boost/url/grammar/ci_string.hpp>
 #include <boost/url/params_view.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url.hpp>
@@ -44,6 +45,12 @@ std::optional<HostPort> host_and_port(urls::url_view const& url, std::uint16_t p
         return std::nullopt;
     }
     return HostPort{std::move(host), static_cast<std::uint16_t>(*port)};
+}
+
+/// Schemes have no case (RFC 3986 §3.1).
+bool has_scheme(urls::url_view const& url, std::string_view scheme)
+{
+    return urls::grammar::ci_is_equal(url.scheme(), scheme);
 }
 
 /// The single segment of the path.
@@ -101,7 +108,7 @@ std::optional<LinkError> add_member(ChannelLink& link, std::string const& key,
 
 std::optional<LinkError> read_tracker(ChannelLink& link, urls::url_view const& url)
 {
-    bool const is_tls = url.scheme() == "ppsps";
+    bool const is_tls = has_scheme(url, "ppsps");
     if (url.host_type() == urls::host_type::name && url.encoded_host().empty()) {
         bool const has_authority = url.has_port() || url.has_userinfo() || is_tls;
         return has_authority ? std::optional{LinkError::bad_tracker} : std::nullopt;
@@ -190,7 +197,7 @@ Result<ChannelLink, LinkError> parse_link(std::string_view text)
     if (!parsed || !parsed->has_authority()) {
         return failure(LinkError::not_a_link);
     }
-    if (parsed->scheme() != "ppsp" && parsed->scheme() != "ppsps") {
+    if (!has_scheme(*parsed, "ppsp") && !has_scheme(*parsed, "ppsps")) {
         return failure(LinkError::unknown_scheme);
     }
     ChannelLink link;
@@ -250,7 +257,7 @@ std::optional<TrackerAddress> parse_tracker_url(std::string_view url)
     if (!at) {
         return std::nullopt;
     }
-    return TrackerAddress{*std::move(at), parsed->scheme() == "https"};
+    return TrackerAddress{*std::move(at), has_scheme(*parsed, "https")};
 }
 
 bool is_live_id(Bytes swarm)
@@ -295,7 +302,7 @@ bool is_web_url(std::string_view url)
         return false;
     }
     auto const parsed = urls::parse_uri({url.data(), url.size()});
-    bool const is_web = parsed && (parsed->scheme() == "http" || parsed->scheme() == "https");
+    bool const is_web = parsed && (has_scheme(*parsed, "http") || has_scheme(*parsed, "https"));
     return is_web && parsed->has_authority() && !parsed->encoded_host().empty();
 }
 

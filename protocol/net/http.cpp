@@ -85,7 +85,10 @@ Result<Url, HttpError> parse_url(std::string_view text)
     if (url.target.empty() || url.target.front() != '/') {
         url.target.insert(url.target.begin(), '/');
     }
-    if (url.host.empty() || url.port == 0) {
+    bool const is_speakable = std::all_of(url.host.begin(), url.host.end(), [](char c) {
+        return std::isgraph(static_cast<unsigned char>(c)) != 0;
+    });
+    if (url.host.empty() || !is_speakable || url.port == 0) {
         return failure(HttpError::bad_url);
     }
     return url;

@@ -38,6 +38,16 @@ TEST(ChannelLink, ppsps_means_https_and_the_port_has_a_default)
     EXPECT_EQ(link->trackers[0][0].url(), "https://tracker.example:7846");
 }
 
+TEST(ChannelLink, schemes_have_no_case)
+{
+    auto const link = parse_link("PPSPs://tracker.example/" + live_id() + "?cdn=HTTP://d/");
+    ASSERT_TRUE(link);
+    EXPECT_EQ(link->trackers[0][0].url(), "https://tracker.example:7846");
+    EXPECT_EQ(link->cdn, std::vector<std::string>{"HTTP://d/"});
+    EXPECT_EQ(parse_tracker_url("HTTPS://t")->url(), "https://t:7846");
+    EXPECT_TRUE(is_web_url("Http://d/"));
+}
+
 TEST(ChannelLink, v6_tracker_keeps_its_brackets)
 {
     auto const link = parse_link("ppsp://[2001:db8::1]:80/" + live_id());

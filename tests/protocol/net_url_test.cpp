@@ -29,9 +29,10 @@ TEST(NetUrl, ipv6_hosts_lose_their_brackets)
 
 TEST(NetUrl, what_is_no_http_address_is_refused)
 {
-    for (auto const* text : {"", "a", "//a", "ftp://a", "http://", "http:///x", "http://a:0",
-                             "http://a:65536", "http://a:x", "http://user@a", "http://a b",
-                             "http://[::1", "ppsp://a/00", "http://a/\r\nX: y"}) {
+    for (auto const* text :
+         {"", "a", "//a", "ftp://a", "http://", "http:///x", "http://a:0", "http://a:65536",
+          "http://a:x", "http://user@a", "http://a b", "http://[::1", "ppsp://a/00",
+          "http://a/\r\nX: y", "http://a%0d%0aX:%20y/", "http://a%20b/", "http://a%00/"}) {
         auto const url = parse_url(text);
         ASSERT_FALSE(url.has_value()) << text;
         EXPECT_EQ(url.error(), HttpError::bad_url);
