@@ -220,6 +220,7 @@ private:
     NeighbourHomes neighbour_homes_;
     std::uint32_t places_limit_ = UploadSlots::places_max; ///< by what waits to be sent
     TimePoint next_relax_{};
+    std::vector<Duration> queues_;           ///< what the paths show; kept for its memory
     std::optional<TimePoint> backlog_since_; ///< new units wait too long ever since
     /// Held chunks that one datagram can ask for: half a minute at 1 Mbit/s. Bounds its cost.
     static constexpr std::uint32_t requested_chunks_per_datagram_max = 4096;

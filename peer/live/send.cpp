@@ -90,15 +90,14 @@ Duration LiveSwarm::unit_time() const
 /// at a time, and comes back slowly while nothing waits.
 void LiveSwarm::relieve(TimePoint now)
 {
-    std::optional<Duration> queue;
+    queues_.clear();
     for (auto const& channel : channels_) {
         if (channel->is_open() && now - channel->flow.acked_at() < queue_sample_age_max) {
-            Duration const own = channel->flow.ledbat().queuing_delay();
-            queue = std::min(queue.value_or(own), own);
+            queues_.push_back(channel->flow.ledbat().queuing_delay());
         }
     }
-    if (queue) {
-        services_.uplink.on_queue(*queue, services_.config.ledbat_target);
+    if (!queues_.empty()) {
+        services_.uplink.on_queues(queues_, services_.config.ledbat_target);
     }
     Duration waited{};
     for (Channel* const channel : sending_) {

@@ -1,5 +1,7 @@
 #include "peer/policy/uplink.hpp"
 
+#include "protocol/base/assert.hpp"
+
 #include <algorithm>
 
 namespace ppsp::peer {
@@ -83,10 +85,13 @@ void Uplink::on_spread(std::uint64_t bytes, Duration spread)
     measured_capacity_bps_ = *place;
 }
 
-void Uplink::on_queue(Duration queue, Duration target)
+void Uplink::on_queues(std::span<Duration> queues, Duration target)
 {
+    PPSP_ASSERT(!queues.empty());
+    auto const middle = queues.begin() + static_cast<std::ptrdiff_t>((queues.size() - 1) / 2);
+    std::nth_element(queues.begin(), middle, queues.end());
     double const excess =
-        static_cast<double>((queue - target).count()) / static_cast<double>(target.count());
+        static_cast<double>((*middle - target).count()) / static_cast<double>(target.count());
     // Down by a few percent a second for each target too much, up by two.
     double const change = excess > 0 ? -0.01 * std::min(excess, 3.0) : excess < -0.5 ? 0.005 : 0.0;
     pressure_ = std::clamp(pressure_ + change, pressure_min, 1.0);

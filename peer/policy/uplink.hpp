@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace ppsp::peer {
@@ -32,10 +33,12 @@ public:
     /// they arrived: the narrowest place on the way, which is nearly always our own uplink, lets
     /// through bytes/spread (packet train dispersion).
     void on_spread(std::uint64_t bytes, Duration spread);
-    /// The shortest queue that any path through this uplink showed lately; call four times a
-    /// second. LEDBAT for all channels together: two segments in flight each, as RFC 6817 leaves
-    /// them at least, are too many when there are fifty.
-    void on_queue(Duration queue, Duration target);
+    /// The queues that the paths through this uplink showed lately, at least one, in any order;
+    /// call four times a second. LEDBAT for all channels together: two segments in flight each, as
+    /// RFC 6817 leaves them at least, are too many when there are fifty. Our own queue is what half
+    /// of the paths show: some show more, of another narrow place, and those that were first
+    /// measured while it stood take it for a part of the way and show nothing.
+    void on_queues(std::span<Duration> queues, Duration target);
     /// What the uplink carries, bit/s of UDP payload and headers: by the last trains, cut to the
     /// user's limit and by the queue. nullopt while there were too few trains.
     [[nodiscard]] std::optional<double> capacity_bps() const;

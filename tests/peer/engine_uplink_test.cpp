@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
+#include <vector>
+
 namespace ppsp::peer {
 namespace {
 
@@ -94,25 +97,44 @@ TEST(UplinkTest, its_capacity_is_cut_to_what_the_user_allows)
     EXPECT_EQ(uplink.capacity_bps(), 2e6);
 }
 
+void show(Uplink& uplink, std::initializer_list<Duration> queues)
+{
+    std::vector<Duration> shown(queues);
+    uplink.on_queues(shown, 25ms);
+}
+
 TEST(UplinkTest, a_queue_lowers_the_share_that_is_used_and_its_absence_raises_it)
 {
     Uplink uplink{std::nullopt};
     measure(uplink, 10, 3);
-    uplink.on_queue(0ms, 25ms);
+    show(uplink, {0ms});
     EXPECT_EQ(uplink.capacity_bps(), 10e6) << "no more than all of it";
-    uplink.on_queue(50ms, 25ms);
+    show(uplink, {50ms});
     double const lowered = *uplink.capacity_bps();
     EXPECT_NEAR(lowered, 9.9e6, 1);
-    uplink.on_queue(20ms, 25ms);
+    show(uplink, {20ms});
     EXPECT_EQ(*uplink.capacity_bps(), lowered) << "near the target it stays";
-    uplink.on_queue(5ms, 25ms);
+    show(uplink, {5ms});
     EXPECT_GT(*uplink.capacity_bps(), lowered);
-    uplink.on_queue(10s, 25ms);
+    show(uplink, {10s});
     EXPECT_GT(*uplink.capacity_bps(), 0.9 * lowered) << "one bad moment costs little";
     for (int i = 0; i < 1000; ++i) {
-        uplink.on_queue(10s, 25ms);
+        show(uplink, {10s});
     }
     EXPECT_NEAR(*uplink.capacity_bps(), 3e6, 1) << "never less than that";
+}
+
+TEST(UplinkTest, its_queue_is_what_half_of_the_paths_show)
+{
+    Uplink uplink{std::nullopt};
+    measure(uplink, 10, 3);
+    show(uplink, {0ms, 500ms}); // one of two: their way
+    show(uplink, {0ms, 500ms, 0ms});
+    EXPECT_EQ(*uplink.capacity_bps(), 10e6);
+    show(uplink, {100ms, 0ms, 110ms}); // the second was measured while the queue stood
+    EXPECT_NEAR(*uplink.capacity_bps(), 9.7e6, 1);
+    show(uplink, {500ms, 20ms, 0ms, 100ms});
+    EXPECT_NEAR(*uplink.capacity_bps(), 9.7e6, 1);
 }
 
 TEST(UplinkTest, is_paced_a_little_below_what_it_measured)
