@@ -24,11 +24,12 @@ void Playout::set_latency_floor(Duration floor)
 void Playout::wait_longer(TimePoint now)
 {
     constexpr Duration gap = 1s;
-    constexpr Duration step = 50ms;
+    constexpr Duration step = 100ms;
+    constexpr Duration hold = 5s;
     if (automatic_ && state_ == State::playing && now - raised_ >= gap &&
         latency_ < latency_patient_max) {
         raised_ = now;
-        quiet_since_ = now;
+        quiet_since_ = now + hold;
         latency_ += step;
     }
 }

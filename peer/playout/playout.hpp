@@ -89,8 +89,8 @@ public:
     {
         return automatic_ ? latency_max : latency_ + give_up;
     }
-    /// Peers could bring more in time if there were more of it: an automatic latency gets longer by
-    /// what is not heard, up to `latency_patient_max`.
+    /// Peers could bring more in time if there were more of it: an automatic latency gets longer,
+    /// by a tenth of the playing time, up to `latency_patient_max`.
     void wait_longer(TimePoint now);
     /// An automatic latency does not come down below this, nor begin there; `latency_min` anyway.
     void set_latency_floor(Duration floor);

@@ -447,7 +447,7 @@ TEST_F(PlayoutTest, automatic_latency_stays_above_its_floor)
     EXPECT_EQ(playout_.latency(), 600ms);
 }
 
-TEST_F(PlayoutTest, waits_longer_for_peers_by_what_is_not_heard_and_not_for_ever)
+TEST_F(PlayoutTest, waits_longer_for_peers_little_by_little_and_not_for_ever)
 {
     playout_ = make(std::nullopt);
     playout_.begin(0);
@@ -455,15 +455,28 @@ TEST_F(PlayoutTest, waits_longer_for_peers_by_what_is_not_heard_and_not_for_ever
     Duration const before = playout_.latency();
     playout_.wait_longer(at(3s));
     playout_.wait_longer(at(3900ms));
-    EXPECT_EQ(playout_.latency(), before + 50ms);
+    EXPECT_EQ(playout_.latency(), before + 100ms);
     for (Duration now = 4s; now < 100s; now += 100ms) {
         playout_.wait_longer(at(now));
     }
     EXPECT_GE(playout_.latency(), Playout::latency_patient_max);
-    EXPECT_LT(playout_.latency(), Playout::latency_patient_max + 50ms);
+    EXPECT_LT(playout_.latency(), Playout::latency_patient_max + 100ms);
     playout_ = make(800ms);
     playout_.wait_longer(at(200s));
     EXPECT_EQ(playout_.latency(), 800ms);
+}
+
+TEST_F(PlayoutTest, what_is_waited_for_is_kept_for_ten_seconds)
+{
+    playout_ = make(std::nullopt);
+    playout_.begin(0);
+    play(0, 430); // it has begun to come down
+    Duration const before = playout_.latency();
+    playout_.wait_longer(at(unit_time * 431));
+    play(431, 629);
+    EXPECT_EQ(playout_.latency(), before + 100ms);
+    play(630, 680);
+    EXPECT_LT(playout_.latency(), before + 100ms);
 }
 
 } // namespace
