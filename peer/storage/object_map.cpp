@@ -32,8 +32,7 @@ void ObjectMap::take(decade::LiveIndex const& index)
         });
         if (same != before.end()) {
             object.head = same->head;
-            object.head_server = same->head_server;
-            object.head_proven = same->head_proven;
+            object.records = same->records;
         }
         objects_.push_back(std::move(object));
         newest_signed_ = entry.last_signed;

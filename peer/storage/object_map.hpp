@@ -5,6 +5,7 @@
 #include "protocol/decade/unit_object.hpp"
 
 #include <deque>
+#include <vector>
 
 namespace ppsp::peer {
 
@@ -16,10 +17,15 @@ struct MappedObject {
     std::uint64_t bytes = 0;            ///< 0 = not known
     UnixMicros first_signed = 0;        ///< of its first unit; 0 = not known
     UnixMicros last_signed = 0;
-    bool exists = false;         ///< in an index, or somebody sent a part of it
-    ByteVector head;             ///< empty = not known
-    std::size_t head_server = 0; ///< who sent it
-    bool head_proven = false;    ///< a unit verified by it
+    bool exists = false; ///< in an index, or somebody sent a part of it
+    /// What proves a unit: its record in the object's head.
+    struct Record {
+        bool known = false;
+        bool proven = false;    ///< the unit verified by it
+        std::size_t server = 0; ///< who sent it
+    };
+    ByteVector head;             ///< empty while no record is known; the others are blank
+    std::vector<Record> records; ///< by unit, while there is a head
 
     [[nodiscard]] UnitIndex last() const { return first + units - 1; }
 };
@@ -33,7 +39,7 @@ public:
     /// Nothing is foretold further than that: the index is old then.
     static constexpr std::uint32_t foretold_max = 64;
 
-    /// What the index says holds from now on; heads are kept. Objects that are no whole units of
+    /// What the index says holds from now on; records are kept. Objects that are no whole units of
     /// `chunks_per_unit` are left out.
     void take(decade::LiveIndex const& index);
     [[nodiscard]] bool empty() const { return objects_.empty(); }

@@ -14,13 +14,11 @@ namespace {
 constexpr Duration look_gap = std::chrono::milliseconds{100};
 constexpr std::size_t index_bytes_guess = 20'000;
 
-std::size_t record_size_of(LiveSwarmConfig const& swarm)
+std::size_t signature_size_of(SwarmId const& swarm)
 {
-    auto const algorithm = integrity::algorithm_of(swarm.id);
+    auto const algorithm = integrity::algorithm_of(swarm);
     PPSP_ASSERT(algorithm.has_value());
-    std::size_t const range = swarm.addressing == wire::AddressingMode::chunk64 ? 16 : 8;
-    constexpr std::size_t time = 8;
-    return range + time + wire::signature_size(*algorithm, swarm.id).value_or(64);
+    return wire::signature_size(*algorithm, swarm).value_or(64);
 }
 
 } // namespace
@@ -29,8 +27,8 @@ Rescue::Rescue(RescueConfig const& config, LiveSwarmConfig const& swarm, TimePoi
     : config_(config), swarm_(swarm.id), chunk_size_(swarm.chunk_size), servers_(swarm.storage),
       health_(swarm.storage.size()), ignores_ranges_(swarm.storage.size()),
       answered_(swarm.storage.size()), joined_(joined), rng_(rng), salt_(rng_.next()),
-      publish_lag_(config.publish_lag), record_size_(record_size_of(swarm)), refilled_(joined),
-      next_look_(joined)
+      publish_lag_(config.publish_lag), addressing_(swarm.addressing),
+      signature_size_(signature_size_of(swarm.id)), refilled_(joined), next_look_(joined)
 {
     PPSP_ASSERT(servers_.size() <= servers_max);
 }
@@ -296,20 +294,8 @@ void Rescue::plan_object(TimePoint now, Situation const& situation, MappedObject
     if (unproven.empty()) {
         return;
     }
-    bool const head_comes =
-        !object.head.empty() ||
-        std::any_of(under_way_.begin(), under_way_.end(), [&](auto const& each) {
-            return each.second.kind == Kind::head && each.second.object == object.first;
-        });
-    if (!head_comes) {
-        Fetch head = fetch;
-        head.kind = Kind::head;
-        head.first = 1; // no units
-        head.last = 0;
-        head.bytes = head_bytes(object.units);
-        if (!begin(now, situation, head, path_of(object), fetches)) {
-            return;
-        }
+    if (!plan_records(now, situation, fetch, object, unproven, fetches)) {
+        return;
     }
     for (auto unit = unproven.begin(); unit != unproven.end();) {
         fetch.kind = Kind::part;
@@ -324,6 +310,36 @@ void Rescue::plan_object(TimePoint now, Situation const& situation, MappedObject
             return;
         }
     }
+}
+
+/// From the first to the last unit whose record neither is here nor comes.
+bool Rescue::plan_records(TimePoint now, Situation const& situation, Fetch fetch,
+                          MappedObject const& object, std::vector<UnitIndex> const& unproven,
+                          std::vector<FetchWanted>& fetches)
+{
+    auto const lacks = [&](UnitIndex unit) { return !records_come(object, unit); };
+    auto const first = std::find_if(unproven.begin(), unproven.end(), lacks);
+    if (first == unproven.end()) {
+        return true;
+    }
+    auto const last = std::find_if(unproven.rbegin(), unproven.rend(), lacks);
+    fetch.kind = Kind::records;
+    fetch.first = 1; // no units
+    fetch.last = 0;
+    fetch.record = *first;
+    fetch.offset = head_bytes(0) + (*first - object.first) * record_bytes();
+    fetch.bytes = (*last - *first + 1) * record_bytes();
+    return begin(now, situation, fetch, path_of(object), fetches);
+}
+
+bool Rescue::records_come(MappedObject const& object, UnitIndex unit) const
+{
+    bool const known = !object.records.empty() && object.records[unit - object.first].known;
+    return known || std::any_of(under_way_.begin(), under_way_.end(), [&](auto const& each) {
+               Fetch const& fetch = each.second;
+               return fetch.kind == Kind::records && fetch.object == object.first &&
+                      unit >= fetch.record && unit - fetch.record < fetch.bytes / record_bytes();
+           });
 }
 
 /// From the first to the last chunk that is missing: with those that are here they give the munro.
@@ -445,10 +461,17 @@ std::size_t Rescue::unit_bytes() const
     return std::size_t{map_.chunks_per_unit()} * chunk_size_;
 }
 
+std::size_t Rescue::record_bytes() const
+{
+    constexpr std::size_t time = 8;
+    return wire::spec_size(addressing_) + time + signature_size_;
+}
+
+/// And without units the place of the first record.
 std::size_t Rescue::head_bytes(std::uint32_t units) const
 {
     constexpr std::size_t fixed = 20;
-    return fixed + swarm_.size() + units * record_size_;
+    return fixed + swarm_.size() + units * record_bytes();
 }
 
 std::size_t Rescue::object_bytes(MappedObject const& object) const

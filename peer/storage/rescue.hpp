@@ -158,10 +158,10 @@ public:
 private:
     enum class Kind : std::uint8_t {
         index,
-        head,   ///< of an object
-        whole,  ///< object
-        part,   ///< some units of an object, to be proven by its head
-        chunks, ///< of one unit whose munro is known
+        records, ///< of some units of an object: what is in its head
+        whole,   ///< object
+        part,    ///< some units of an object, to be proven by their records
+        chunks,  ///< of one unit whose munro is known
     };
     struct Fetch {
         Kind kind{};
@@ -171,6 +171,7 @@ private:
         UnitIndex object = 0;  ///< its first unit
         UnitIndex first = 0;   ///< units asked for
         UnitIndex last = 0;
+        UnitIndex record = 0;     ///< unit of the first record asked for
         std::uint64_t offset = 0; ///< of the bytes asked for
         std::uint32_t units = 0;  ///< of the object
         ChunkId chunk{};          ///< first one asked for, of a unit whose munro is known
@@ -181,7 +182,7 @@ private:
         unsigned misses = 0;
         bool is_ours = false; ///< peers are not asked meanwhile
     };
-    /// Bytes of units that wait for their object's head.
+    /// Bytes of units that wait for their records.
     struct Part {
         UnitIndex object = 0;
         std::uint32_t units = 0; ///< of the object
@@ -194,7 +195,13 @@ private:
     void digest(TimePoint now, FetchFinished const& finished, Tools const& tools);
     void on_index(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools);
     void on_missing(TimePoint now, Fetch const& fetch);
-    void on_head(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools);
+    void on_records(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools);
+    [[nodiscard]] bool keep_records(MappedObject& object, Fetch const& fetch, Bytes records);
+    [[nodiscard]] bool plan_records(TimePoint now, Situation const& situation, Fetch fetch,
+                                    MappedObject const& object,
+                                    std::vector<UnitIndex> const& unproven,
+                                    std::vector<FetchWanted>& fetches);
+    [[nodiscard]] bool records_come(MappedObject const& object, UnitIndex unit) const;
     void on_whole(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools);
     void on_chunks(TimePoint now, Fetch const& fetch, Bytes body);
     void settle(Fetch const& fetch, FetchFinished const& finished);
@@ -237,6 +244,7 @@ private:
     [[nodiscard]] std::optional<TimePoint> wanted_at(TimePoint now, Situation const& situation,
                                                      MappedObject const& object, UnitIndex unit);
     [[nodiscard]] std::size_t unit_bytes() const;
+    [[nodiscard]] std::size_t record_bytes() const;
     [[nodiscard]] std::size_t head_bytes(std::uint32_t units) const;
     [[nodiscard]] std::size_t object_bytes(MappedObject const& object) const;
     [[nodiscard]] std::string path_of(MappedObject const& object) const;
@@ -262,7 +270,8 @@ private:
     unsigned index_misses_ = 0;   ///< reads in a row that brought nothing new
     bool is_index_urgent_ = true; ///< something waits for it
     Duration publish_lag_;
-    std::size_t record_size_; ///< of a unit in an object's head
+    wire::AddressingMode addressing_;
+    std::size_t signature_size_;
 
     FetchId next_fetch_ = 1;
     std::map<FetchId, Fetch> under_way_;

@@ -56,8 +56,8 @@ void Rescue::digest(TimePoint now, FetchFinished const& finished, Tools const& t
         on_whole(now, fetch, finished.body, tools);
     } else if (finished.body.size() != fetch.bytes) {
         lie(now, fetch);
-    } else if (fetch.kind == Kind::head) {
-        on_head(now, fetch, finished.body, tools);
+    } else if (fetch.kind == Kind::records) {
+        on_records(now, fetch, finished.body, tools);
     } else if (fetch.kind == Kind::chunks) {
         on_chunks(now, fetch, finished.body);
     } else {
@@ -155,7 +155,7 @@ void Rescue::on_missing(TimePoint now, Fetch const& fetch)
         read_index_again(now, fetch);
         return;
     }
-    if (fetch.kind == Kind::head) {
+    if (fetch.kind == Kind::records) {
         drop_parts(now, fetch.object);
     }
     MappedObject const* const object = object_of(fetch.object, fetch.units);
@@ -202,25 +202,20 @@ void Rescue::on_whole(TimePoint now, Fetch const& fetch, Bytes body, Tools const
         return;
     }
     object->head.assign(body.begin(), body.begin() + static_cast<std::ptrdiff_t>(view->head.size));
-    object->head_server = fetch.server;
-    object->head_proven = true;
+    object->records.assign(object->units, {true, true, fetch.server});
     prove(*object, fetch);
 }
 
-void Rescue::on_head(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools)
+void Rescue::on_records(TimePoint now, Fetch const& fetch, Bytes body, Tools const& tools)
 {
     MappedObject* const object = object_of(fetch.object, fetch.units);
-    auto const head = decade::read_head(body);
-    if (object == nullptr || !head || !is_head_of(*head, *object)) {
+    if (object == nullptr || !keep_records(*object, fetch, body)) {
         if (object != nullptr) {
             lie(now, fetch);
         }
         drop_parts(now, fetch.object);
         return;
     }
-    object->head.assign(body.begin(), body.end());
-    object->head_server = fetch.server;
-    object->head_proven = false;
     std::vector<Part> waiting;
     for (auto part = parts_.begin(); part != parts_.end();) {
         if (part->object == fetch.object) {
@@ -230,9 +225,40 @@ void Rescue::on_head(TimePoint now, Fetch const& fetch, Bytes body, Tools const&
             ++part;
         }
     }
-    for (Part const& part : waiting) {
-        read_part(now, *object, part, tools);
+    for (Part& part : waiting) {
+        on_part(now, std::move(part), tools);
     }
+}
+
+/// False if they are not records of these units; then nothing is kept. What is known already stays.
+bool Rescue::keep_records(MappedObject& object, Fetch const& fetch, Bytes records)
+{
+    ByteVector head = object.head;
+    std::vector<MappedObject::Record> known = object.records;
+    if (head.empty()) {
+        UnitGrid const grid{map_.chunks_per_unit()};
+        head = decade::blank_head({addressing_, chunk_size_, map_.chunks_per_unit()}, swarm_,
+                                  signature_size_, grid.first_chunk(object.first), object.units);
+        known.assign(object.units, {});
+    }
+    std::size_t const before = fetch.record - object.first;
+    std::size_t const count = records.size() / record_bytes();
+    for (std::size_t i = before; i < before + count; ++i) {
+        if (!known[i].known) {
+            Bytes const record = records.subspan((i - before) * record_bytes(), record_bytes());
+            std::copy(record.begin(), record.end(),
+                      head.begin() +
+                          static_cast<std::ptrdiff_t>(head_bytes(0) + i * record_bytes()));
+            known[i] = {true, false, fetch.server};
+        }
+    }
+    auto const read = decade::read_head(head);
+    if (!read || !is_head_of(*read, object)) {
+        return false;
+    }
+    object.head = std::move(head);
+    object.records = std::move(known);
+    return true;
 }
 
 void Rescue::on_chunks(TimePoint now, Fetch const& fetch, Bytes body)
@@ -247,7 +273,7 @@ void Rescue::on_chunks(TimePoint now, Fetch const& fetch, Bytes body)
     prove(*object, fetch);
 }
 
-/// Parts whose head does not come are asked for again.
+/// Parts whose records do not come are asked for again.
 void Rescue::drop_parts(TimePoint now, UnitIndex object)
 {
     for (auto part = parts_.begin(); part != parts_.end();) {
@@ -280,12 +306,21 @@ void Rescue::on_part(TimePoint now, Part part, Tools const& tools)
         retry(now, fetch_of(part));
         return;
     }
-    if (!object->head.empty()) {
+    Fetch const fetch = fetch_of(part);
+    bool provable = !object->records.empty();
+    for (UnitIndex unit = fetch.first; unit <= fetch.last; ++unit) {
+        if (!records_come(*object, unit)) {
+            retry(now, fetch); // they came to nothing while the part was under way
+            return;
+        }
+        provable = provable && object->records[unit - object->first].known;
+    }
+    if (provable) {
         read_part(now, *object, part, tools);
         return;
     }
     if (parts_.size() >= config_.fetches_max) {
-        retry(now, fetch_of(parts_.front())); // its head never came
+        retry(now, fetch_of(parts_.front())); // its records never came
         parts_.erase(parts_.begin());
     }
     parts_.push_back(std::move(part));
@@ -294,9 +329,20 @@ void Rescue::on_part(TimePoint now, Part part, Tools const& tools)
 void Rescue::read_part(TimePoint now, MappedObject& object, Part const& part, Tools const& tools)
 {
     Fetch const fetch = fetch_of(part);
-    if (!object.head_proven && object.head_server != part.server) {
+    auto const begin =
+        object.records.begin() + static_cast<std::ptrdiff_t>(fetch.first - object.first);
+    auto const end =
+        object.records.begin() + static_cast<std::ptrdiff_t>(fetch.last + 1 - object.first);
+    auto const forget_unproven = [&] {
+        std::for_each(begin, end, [](MappedObject::Record& record) {
+            record.known = record.known && record.proven;
+        });
+    };
+    if (std::any_of(begin, end, [&](MappedObject::Record const& record) {
+            return !record.proven && record.server != part.server;
+        })) {
         // If they do not fit, nobody could say who lied.
-        object.head.clear();
+        forget_unproven();
         retry(now, fetch);
         return;
     }
@@ -304,13 +350,11 @@ void Rescue::read_part(TimePoint now, MappedObject& object, Part const& part, To
     auto const head = decade::read_head(kept_.back());
     kept_.push_back(part.bytes);
     if (!head || !find_units(*head, kept_.back(), part.offset, fetch, tools)) {
-        if (!object.head_proven) {
-            object.head.clear();
-        }
+        forget_unproven();
         lie(now, fetch);
         return;
     }
-    object.head_proven = true;
+    std::for_each(begin, end, [](MappedObject::Record& record) { record.proven = true; });
     prove(object, fetch);
 }
 

@@ -91,6 +91,21 @@ Result<Fixed, ObjectError> read_fixed(ByteReader& reader)
     return fixed;
 }
 
+void write_fixed(ByteWriter& writer, Fixed const& fixed, Bytes swarm_id)
+{
+    writer.bytes(as_bytes(mark));
+    writer.u8(version);
+    writer.u8(static_cast<std::uint8_t>(wire::HashFunction::sha256));
+    writer.u8(static_cast<std::uint8_t>(fixed.format.addressing));
+    writer.u8(0);
+    writer.u32(fixed.format.chunk_size);
+    writer.u16(static_cast<std::uint16_t>(fixed.format.chunks_per_unit));
+    writer.u16(static_cast<std::uint16_t>(fixed.units));
+    writer.u16(static_cast<std::uint16_t>(fixed.swarm_size));
+    writer.u16(static_cast<std::uint16_t>(fixed.signature_size));
+    writer.bytes(swarm_id);
+}
+
 /// A unit of this width at a multiple of it, right behind the one before.
 bool follows(ObjectFormat const& format, ChunkRange chunks, std::vector<UnitRecord> const& before)
 {
@@ -178,6 +193,22 @@ Result<ObjectView, ObjectError> read_object(Bytes bytes)
     return ObjectView{std::move(*head), payload};
 }
 
+ByteVector blank_head(ObjectFormat const& format, Bytes swarm_id, std::size_t signature_size,
+                      ChunkId first, std::size_t units)
+{
+    Fixed const fixed{format, units, swarm_id.size(), signature_size};
+    ByteVector out;
+    out.reserve(fixed.head_size());
+    ByteWriter writer(out);
+    write_fixed(writer, fixed, swarm_id);
+    for (std::size_t i = 0; i < units; ++i) {
+        ChunkId const begin = first + i * format.chunks_per_unit;
+        wire::encode_spec(format.addressing, {begin, begin + (format.chunks_per_unit - 1)}, out);
+        out.resize(out.size() + time_size + signature_size);
+    }
+    return out;
+}
+
 Result<ByteVector, ObjectError> write_object(ObjectFormat const& format, Bytes swarm_id,
                                              std::span<SignedUnit const> units)
 {
@@ -196,17 +227,7 @@ Result<ByteVector, ObjectError> write_object(ObjectFormat const& format, Bytes s
     ByteVector out;
     out.reserve(fixed.head_size() + units.size() * unit_bytes);
     ByteWriter writer(out);
-    writer.bytes(as_bytes(mark));
-    writer.u8(version);
-    writer.u8(static_cast<std::uint8_t>(wire::HashFunction::sha256));
-    writer.u8(static_cast<std::uint8_t>(format.addressing));
-    writer.u8(0);
-    writer.u32(format.chunk_size);
-    writer.u16(static_cast<std::uint16_t>(format.chunks_per_unit));
-    writer.u16(static_cast<std::uint16_t>(units.size()));
-    writer.u16(static_cast<std::uint16_t>(swarm_id.size()));
-    writer.u16(static_cast<std::uint16_t>(fixed.signature_size));
-    writer.bytes(swarm_id);
+    write_fixed(writer, fixed, swarm_id);
     for (auto const& unit : units) {
         if (!wire::has_spec(format.addressing, unit.chunks)) {
             return failure(ObjectError::bad_range);

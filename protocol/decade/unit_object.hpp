@@ -107,6 +107,12 @@ struct ObjectView {
 /// A whole object, neither a byte less nor more. Says nothing about signatures.
 [[nodiscard]] Result<ObjectView, ObjectError> read_object(Bytes bytes);
 
+/// The head of an object of which nothing is known but its place: `first` is its first chunk, times
+/// and signatures are zero until records are copied over them. Arguments as `write_object` takes
+/// them.
+[[nodiscard]] ByteVector blank_head(ObjectFormat const& format, Bytes swarm_id,
+                                    std::size_t signature_size, ChunkId first, std::size_t units);
+
 /// A unit that goes into an object.
 struct SignedUnit {
     ChunkRange chunks;

@@ -237,6 +237,62 @@ TEST_F(RescueAnswersTest, NobodyIsBlamedForAPartThatDoesNotFitAnotherServersHead
     EXPECT_EQ(found, 1U);
 }
 
+TEST_F(RescueAnswersTest, OnlyTheRecordsOfUnitsThatAreWantedAreAskedForAndOnlyOnce)
+{
+    view.missing_[unit_0] = 0;
+    view.missing_[unit_0 + 3] = substream_test::all_chunks;
+    view.missing_[unit_0 + 5] = substream_test::all_chunks;
+    view.edge_ = unit_0 + 9;
+    auto const object = channel.object(unit_0, 10, {wire::AddressingMode::chunk32, 1024, 8});
+    std::string const bytes(object.begin(), object.end());
+    auto const part_of = [&](FetchWanted const& wanted) {
+        return bytes.substr(wanted.range->first, wanted.range->second - wanted.range->first + 1);
+    };
+    answer(plan().front(), 200, index(unit_0, 10, chunks_per_unit));
+    auto const fetches = plan();
+    ASSERT_EQ(fetches.size(), 3U) << "records and two units";
+    constexpr std::uint64_t record = 8 + 8 + 64; // chunks, time, signature
+    std::uint64_t const first = 20 + channel.id.size() + 3 * record;
+    EXPECT_EQ(fetches[0].range, (std::pair{first, first + 3 * record - 1}));
+    EXPECT_EQ(answer(fetches[1], 206, part_of(fetches[1])).found, 0U) << "nothing proves it yet";
+    EXPECT_EQ(answer(fetches[0], 206, part_of(fetches[0])).found, 1U);
+    EXPECT_EQ(answer(fetches[2], 206, part_of(fetches[2])).found, 1U);
+    view.missing_[unit_0 + 3] = view.missing_[unit_0 + 5] = 0;
+    view.missing_[unit_0 + 4] = substream_test::all_chunks; // its record lay between
+    now += 20ms;
+    auto const next = plan();
+    ASSERT_EQ(next.size(), 1U) << "the unit";
+    EXPECT_EQ(answer(next.front(), 206, part_of(next.front())).found, 1U);
+}
+
+TEST_F(RescueAnswersTest, APartWhoseRecordsCameToNothingIsAskedForAgainAtOnce)
+{
+    begin(1, 2);
+    view.missing_[unit_0] = 0;
+    view.missing_[unit_0 + 3] = substream_test::all_chunks;
+    view.edge_ = unit_0 + 9;
+    auto const object = channel.object(unit_0, 10, {wire::AddressingMode::chunk32, 1024, 8});
+    std::string const bytes(object.begin(), object.end());
+    auto const part_of = [&](FetchWanted const& wanted) {
+        return bytes.substr(wanted.range->first, wanted.range->second - wanted.range->first + 1);
+    };
+    answer(plan().front(), 200, index(unit_0, 10, chunks_per_unit));
+    auto const fetches = plan();
+    ASSERT_EQ(fetches.size(), 2U) << "record and unit";
+    std::string record = part_of(fetches[0]);
+    record.front() ^= 1; // another unit's
+    EXPECT_EQ(answer(fetches[0], 206, record).found, 0U);
+    EXPECT_EQ(answer(fetches[1], 206, part_of(fetches[1])).found, 0U);
+    std::size_t found = 0;
+    for (FetchWanted const& each : plan()) {
+        if (each.range) {
+            EXPECT_NE(each.server, fetches[0].server) << "it lied";
+            found += answer(each, 206, part_of(each)).found;
+        }
+    }
+    EXPECT_EQ(found, 1U);
+}
+
 TEST_F(RescueAnswersTest, AnObjectThatMovedGivesNothingAndTheUnitIsGivenBack)
 {
     FetchWanted const wanted = ask_for_chunks(index(unit_0, 10, chunks_per_unit));

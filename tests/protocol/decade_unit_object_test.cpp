@@ -118,6 +118,32 @@ TEST_F(UnitObjectTest, the_head_can_be_read_before_the_payload_came)
     EXPECT_EQ(tree->chunks(), head->units[2].chunks);
 }
 
+TEST_F(UnitObjectTest, a_blank_head_becomes_the_real_one_record_by_record)
+{
+    auto const object = channel.object(40, 3);
+    auto const real = read_head(object);
+    ASSERT_TRUE(real);
+    std::size_t const signature = real->units.front().signature.size();
+    ByteVector head = blank_head(real->format, real->swarm_id, signature,
+                                 real->units.front().chunks.first, real->units.size());
+    auto const blank = read_head(head);
+    ASSERT_TRUE(blank);
+    ASSERT_EQ(head.size(), real->size);
+    EXPECT_EQ(blank->chunks(), real->chunks());
+    std::size_t const record = 8 + 8 + signature;
+    std::size_t const records = real->size - 3 * record;
+    EXPECT_TRUE(std::equal(head.begin(), head.begin() + static_cast<std::ptrdiff_t>(records),
+                           object.begin()));
+    auto const second = static_cast<std::ptrdiff_t>(records + record);
+    std::copy(object.begin() + second,
+              object.begin() + second + static_cast<std::ptrdiff_t>(record), head.begin() + second);
+    auto const partly = read_head(head);
+    ASSERT_TRUE(partly);
+    EXPECT_EQ(partly->units[1].signed_at, real->units[1].signed_at);
+    EXPECT_TRUE(std::ranges::equal(partly->units[1].signature, real->units[1].signature));
+    EXPECT_EQ(partly->units[2].signed_at, NtpTime{0});
+}
+
 TEST_F(UnitObjectTest, an_object_is_whole_or_refused)
 {
     auto object = channel.object(0, 2, small);
