@@ -25,7 +25,7 @@ void Playout::wait_longer(TimePoint now)
 {
     constexpr Duration gap = 1s;
     constexpr Duration step = 100ms;
-    constexpr Duration hold = 5s;
+    constexpr Duration hold = 5s; // beside the quiet that a lower latency waits for anyway
     if (automatic_ && state_ == State::playing && now - raised_ >= gap &&
         latency_ < latency_patient_max) {
         raised_ = now;

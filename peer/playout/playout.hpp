@@ -90,7 +90,7 @@ public:
         return automatic_ ? latency_max : latency_ + give_up;
     }
     /// Peers could bring more in time if there were more of it: an automatic latency gets longer,
-    /// by a tenth of the playing time, up to `latency_patient_max`.
+    /// by a tenth of the playing time, up to `latency_patient_max`, and stays so for ten seconds.
     void wait_longer(TimePoint now);
     /// An automatic latency does not come down below this, nor begin there; `latency_min` anyway.
     void set_latency_floor(Duration floor);

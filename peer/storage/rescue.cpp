@@ -14,6 +14,13 @@ namespace {
 constexpr Duration look_gap = std::chrono::milliseconds{100};
 constexpr std::size_t index_bytes_guess = 20'000;
 
+/// Objects know chunk ranges only.
+wire::AddressingMode object_addressing(wire::AddressingMode addressing)
+{
+    using enum wire::AddressingMode;
+    return addressing == chunk64 ? chunk64 : chunk32;
+}
+
 std::size_t signature_size_of(SwarmId const& swarm)
 {
     auto const algorithm = integrity::algorithm_of(swarm);
@@ -27,7 +34,7 @@ Rescue::Rescue(RescueConfig const& config, LiveSwarmConfig const& swarm, TimePoi
     : config_(config), swarm_(swarm.id), chunk_size_(swarm.chunk_size), servers_(swarm.storage),
       health_(swarm.storage.size()), ignores_ranges_(swarm.storage.size()),
       answered_(swarm.storage.size()), joined_(joined), rng_(rng), salt_(rng_.next()),
-      publish_lag_(config.publish_lag), addressing_(swarm.addressing),
+      publish_lag_(config.publish_lag), addressing_(object_addressing(swarm.addressing)),
       signature_size_(signature_size_of(swarm.id)), refilled_(joined), next_look_(joined)
 {
     PPSP_ASSERT(servers_.size() <= servers_max);
@@ -310,36 +317,6 @@ void Rescue::plan_object(TimePoint now, Situation const& situation, MappedObject
             return;
         }
     }
-}
-
-/// From the first to the last unit whose record neither is here nor comes.
-bool Rescue::plan_records(TimePoint now, Situation const& situation, Fetch fetch,
-                          MappedObject const& object, std::vector<UnitIndex> const& unproven,
-                          std::vector<FetchWanted>& fetches)
-{
-    auto const lacks = [&](UnitIndex unit) { return !records_come(object, unit); };
-    auto const first = std::find_if(unproven.begin(), unproven.end(), lacks);
-    if (first == unproven.end()) {
-        return true;
-    }
-    auto const last = std::find_if(unproven.rbegin(), unproven.rend(), lacks);
-    fetch.kind = Kind::records;
-    fetch.first = 1; // no units
-    fetch.last = 0;
-    fetch.record = *first;
-    fetch.offset = head_bytes(0) + (*first - object.first) * record_bytes();
-    fetch.bytes = (*last - *first + 1) * record_bytes();
-    return begin(now, situation, fetch, path_of(object), fetches);
-}
-
-bool Rescue::records_come(MappedObject const& object, UnitIndex unit) const
-{
-    bool const known = !object.records.empty() && object.records[unit - object.first].known;
-    return known || std::any_of(under_way_.begin(), under_way_.end(), [&](auto const& each) {
-               Fetch const& fetch = each.second;
-               return fetch.kind == Kind::records && fetch.object == object.first &&
-                      unit >= fetch.record && unit - fetch.record < fetch.bytes / record_bytes();
-           });
 }
 
 /// From the first to the last chunk that is missing: with those that are here they give the munro.

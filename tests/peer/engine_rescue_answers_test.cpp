@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <map>
 #include <set>
 
@@ -111,6 +112,23 @@ struct RescueAnswersTest : testing::Test {
         ADD_FAILURE() << "no unit is asked for";
         return {};
     }
+    /// Nothing but these units of an object of ten is missing; its index is read.
+    void miss(std::initializer_list<UnitIndex> units)
+    {
+        view.missing_[unit_0] = 0;
+        for (UnitIndex const unit : units) {
+            view.missing_[unit] = substream_test::all_chunks;
+        }
+        view.edge_ = unit_0 + 9;
+        auto const object = channel.object(unit_0, 10, {wire::AddressingMode::chunk32, 1024, 8});
+        bytes.assign(object.begin(), object.end());
+        answer(plan().front(), 200, index(unit_0, 10, chunks_per_unit));
+    }
+    /// What an honest server has of that object.
+    [[nodiscard]] std::string part_of(FetchWanted const& wanted) const
+    {
+        return bytes.substr(wanted.range->first, wanted.range->second - wanted.range->first + 1);
+    }
     /// The index is read, and the two chunks are asked for.
     FetchWanted ask_for_chunks(std::string const& first_index)
     {
@@ -151,6 +169,7 @@ struct RescueAnswersTest : testing::Test {
     FakeView view;
     Rescue::Situation situation;
     std::optional<Rescue> rescue;
+    std::string bytes; ///< of the object that `miss` told of
     std::uint64_t sequence = 0;
     TimePoint now = at(when(unit_0) + 20ms);
 };
@@ -201,28 +220,16 @@ TEST_F(RescueAnswersTest, APartThatIsShorterThanWhatWasAskedForIsALie)
     EXPECT_TRUE(plan().empty()) << "its only server lied";
 }
 
-TEST_F(RescueAnswersTest, NobodyIsBlamedForAPartThatDoesNotFitAnotherServersHead)
+TEST_F(RescueAnswersTest, NobodyIsBlamedForAPartThatDoesNotFitAnotherServersRecord)
 {
     begin(1, 2);
-    view.missing_[unit_0] = 0;
-    view.missing_[unit_0 + 3] = substream_test::all_chunks;
-    view.edge_ = unit_0 + 9;
-    auto const object = channel.object(unit_0, 10, {wire::AddressingMode::chunk32, 1024, 8});
-    std::string const bytes(object.begin(), object.end());
-    auto const part_of = [&](FetchWanted const& wanted) {
-        return bytes.substr(wanted.range->first, wanted.range->second - wanted.range->first + 1);
-    };
-    answer(plan().front(), 200, index(unit_0, 10, chunks_per_unit));
+    miss({unit_0 + 3});
     auto fetches = plan();
-    ASSERT_EQ(fetches.size(), 2U) << "head and part";
+    ASSERT_EQ(fetches.size(), 2U) << "record and unit";
     std::size_t const liar = fetches[0].server;
-    std::string head = part_of(fetches[0]);
-    // Every record ends with a signature.
-    std::size_t const record = (head.size() - 20 - channel.id.size()) / 10;
-    for (std::size_t end = head.size(); end > 20 + channel.id.size(); end -= record) {
-        head[end - 1] = static_cast<char>(head[end - 1] ^ 1);
-    }
-    answer(fetches[0], 206, head);
+    std::string record = part_of(fetches[0]);
+    record.back() ^= 1; // of the signature
+    answer(fetches[0], 206, record);
     answer(fetches[1], 503, {});
     std::size_t found = 0;
     for (int turn = 0; turn < 20 && found == 0; ++turn) {
@@ -239,16 +246,7 @@ TEST_F(RescueAnswersTest, NobodyIsBlamedForAPartThatDoesNotFitAnotherServersHead
 
 TEST_F(RescueAnswersTest, OnlyTheRecordsOfUnitsThatAreWantedAreAskedForAndOnlyOnce)
 {
-    view.missing_[unit_0] = 0;
-    view.missing_[unit_0 + 3] = substream_test::all_chunks;
-    view.missing_[unit_0 + 5] = substream_test::all_chunks;
-    view.edge_ = unit_0 + 9;
-    auto const object = channel.object(unit_0, 10, {wire::AddressingMode::chunk32, 1024, 8});
-    std::string const bytes(object.begin(), object.end());
-    auto const part_of = [&](FetchWanted const& wanted) {
-        return bytes.substr(wanted.range->first, wanted.range->second - wanted.range->first + 1);
-    };
-    answer(plan().front(), 200, index(unit_0, 10, chunks_per_unit));
+    miss({unit_0 + 3, unit_0 + 5});
     auto const fetches = plan();
     ASSERT_EQ(fetches.size(), 3U) << "records and two units";
     constexpr std::uint64_t record = 8 + 8 + 64; // chunks, time, signature
@@ -268,15 +266,7 @@ TEST_F(RescueAnswersTest, OnlyTheRecordsOfUnitsThatAreWantedAreAskedForAndOnlyOn
 TEST_F(RescueAnswersTest, APartWhoseRecordsCameToNothingIsAskedForAgainAtOnce)
 {
     begin(1, 2);
-    view.missing_[unit_0] = 0;
-    view.missing_[unit_0 + 3] = substream_test::all_chunks;
-    view.edge_ = unit_0 + 9;
-    auto const object = channel.object(unit_0, 10, {wire::AddressingMode::chunk32, 1024, 8});
-    std::string const bytes(object.begin(), object.end());
-    auto const part_of = [&](FetchWanted const& wanted) {
-        return bytes.substr(wanted.range->first, wanted.range->second - wanted.range->first + 1);
-    };
-    answer(plan().front(), 200, index(unit_0, 10, chunks_per_unit));
+    miss({unit_0 + 3});
     auto const fetches = plan();
     ASSERT_EQ(fetches.size(), 2U) << "record and unit";
     std::string record = part_of(fetches[0]);
