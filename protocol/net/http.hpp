@@ -48,7 +48,7 @@ struct Url {
     std::string target = "/"; ///< path and query
 };
 
-/// `http://` and `https://` only; no user info.
+/// `http://` and `https://` only; no user info, no spaces or control characters in the host.
 [[nodiscard]] Result<Url, HttpError> parse_url(std::string_view text);
 
 } // namespace ppsp::net
