@@ -127,6 +127,9 @@ void LiveSwarm::tend_all(TimePoint now)
 {
     revive(now);
     relieve(now);
+    if (!is_source()) {
+        slots_.note_fed(now, fed(now));
+    }
     update_budget(now);
     probe_jump(now);
     if (is_source()) {

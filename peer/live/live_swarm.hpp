@@ -157,6 +157,7 @@ private:
 
     // send.cpp
     void update_budget(TimePoint now);
+    [[nodiscard]] SubstreamSet fed(TimePoint now) const;
     [[nodiscard]] double place_bps() const;
     [[nodiscard]] Duration unit_time() const;
     void relieve(TimePoint now);

@@ -61,6 +61,16 @@ void LiveSwarm::update_budget(TimePoint now)
     slots_.set_budget(now, std::min(places_limit_, wanted), open_count());
 }
 
+/// Substreams that a parent pushes to us.
+SubstreamSet LiveSwarm::fed(TimePoint now) const
+{
+    SubstreamSet result;
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        result.set(substream, picker_->fed(now, substream));
+    }
+    return result;
+}
+
 /// What a child in one substream takes on our uplink, on average. Only with a store.
 double LiveSwarm::place_bps() const
 {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 #include <span>
+#include <utility>
 
 namespace ppsp::peer {
 namespace {
@@ -36,6 +37,37 @@ void HomeSubstreams::set(std::uint32_t places, std::size_t neighbours)
     extra_ = std::min(extra_, substreams - homes_);
 }
 
+void HomeSubstreams::note_fed(TimePoint now, SubstreamSet fed)
+{
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        if (fed_[substream] && !fed[substream]) {
+            barren_since_[substream] = now;
+        }
+    }
+    fed_ = fed;
+}
+
+/// Of those from `first` on.
+HomeSubstreams::Order::iterator HomeSubstreams::most_wanted(Order::iterator first)
+{
+    return std::max_element(first, order_.end(), [this](std::uint32_t a, std::uint32_t b) {
+        return std::pair(fed_[a], refused_[a]) < std::pair(fed_[b], refused_[b]);
+    });
+}
+
+/// One home at a time.
+void HomeSubstreams::leave_barren(TimePoint now)
+{
+    auto const others = order_.begin() + homes_;
+    auto const home = std::find_if(order_.begin(), others, [&](std::uint32_t substream) {
+        return !fed_[substream] && now - barren_since_[substream] >= barren_max;
+    });
+    auto const best = most_wanted(others);
+    if (home != others && best != order_.end() && fed_[*best]) {
+        std::swap(*home, *best);
+    }
+}
+
 void HomeSubstreams::review(TimePoint now, std::uint32_t taken)
 {
     if (taken >= places_) {
@@ -45,12 +77,11 @@ void HomeSubstreams::review(TimePoint now, std::uint32_t taken)
         return;
     }
     reviewed_ = now;
+    leave_barren(now);
     bool const has_room = now - full_at_ >= review_gap;
     if (has_room && homes_ + extra_ < substreams) {
         auto const first = order_.begin() + homes_ + extra_;
-        auto const most = std::max_element(
-            first, order_.end(), [this](auto a, auto b) { return refused_[a] < refused_[b]; });
-        std::swap(*first, *most);
+        std::swap(*first, *most_wanted(first));
         extra_ += 1;
     } else if (full_at_ == now && extra_ > 0) {
         extra_ -= 1;

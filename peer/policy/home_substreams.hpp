@@ -19,7 +19,7 @@ namespace ppsp::peer {
 /// first one.
 ///
 /// Which ones is drawn by each node for itself; places that stay free there are for all, so that
-/// demand decides in the end.
+/// demand decides in the end. Who gets nothing of a home has nothing to pass on: the home moves.
 class HomeSubstreams {
 public:
     /// Homes of a node: that times the root of its places. 4 places 1, 8 places 2, 42 places 4.
@@ -28,6 +28,10 @@ public:
     static constexpr double slack = 1.25;
     /// Places that stayed free for that long go to another substream.
     static constexpr Duration review_gap = std::chrono::seconds{1};
+    /// A home of which nothing came for that long moves to a substream that comes. Longer than a
+    /// branch usually takes to find another parent: if all left a substream that its source lost
+    /// for a moment, nobody would pass it on when it is back.
+    static constexpr Duration barren_max = std::chrono::seconds{3};
 
     /// All substreams are at home: the share of each is the same.
     HomeSubstreams();
@@ -36,8 +40,11 @@ public:
     /// How many places there are, and how many neighbours that could each use one of a substream:
     /// where those are few, more substreams are needed to use all places.
     void set(std::uint32_t places, std::size_t neighbours);
-    /// Once in a while; `taken` = places in use. Another substream is opened while some stay free,
-    /// the one that was asked for most in vain; the last one is closed to newcomers when none is.
+    /// Which substreams somebody pushes to us; all, while nothing was said.
+    void note_fed(TimePoint now, SubstreamSet fed);
+    /// Once in a while; `taken` = places in use. A home that brings nothing moves. Another
+    /// substream is opened while places stay free, of those that come the one that was asked for
+    /// most in vain; the last one is closed to newcomers when none is.
     void review(TimePoint now, std::uint32_t taken);
     void note_refused(std::uint32_t substream) { refused_[substream] += 1; }
     [[nodiscard]] bool contains(std::uint32_t substream) const;
@@ -46,10 +53,16 @@ public:
     [[nodiscard]] std::uint32_t count() const { return homes_; }
 
 private:
-    std::array<std::uint32_t, substreams> order_{};
+    using Order = std::array<std::uint32_t, substreams>;
+    void leave_barren(TimePoint now);
+    [[nodiscard]] Order::iterator most_wanted(Order::iterator first);
+
+    Order order_{};
     std::array<double, substreams> refused_{}; ///< lately
-    std::uint32_t homes_ = substreams;         ///< the first ones of `order_`
-    std::uint32_t extra_ = 0;                  ///< open beside them
+    SubstreamSet fed_ = SubstreamSet{}.set();
+    std::array<TimePoint, substreams> barren_since_{}; ///< of those that are not fed
+    std::uint32_t homes_ = substreams;                 ///< the first ones of `order_`
+    std::uint32_t extra_ = 0;                          ///< open beside them
     std::uint32_t places_ = 0;
     TimePoint full_at_{};
     TimePoint reviewed_{};

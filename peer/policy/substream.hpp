@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 
 namespace ppsp::peer {
@@ -10,5 +11,7 @@ enum class PeerKey : std::uint32_t {};
 /// The stream is split by unit number into substreams that are subscribed to one by one
 /// (design decision 5).
 inline constexpr std::uint32_t substreams = 8;
+/// Some of them.
+using SubstreamSet = std::bitset<substreams>;
 
 } // namespace ppsp::peer

@@ -146,6 +146,90 @@ TEST(HomeSubstreamsTest, no_more_are_open_than_there_are)
     EXPECT_EQ(open_substreams(homes), 2u);
 }
 
+SubstreamSet all_but(std::uint32_t substream)
+{
+    return SubstreamSet{}.set().reset(substream);
+}
+
+/// A node with places for two homes, 0 and 1, of which 1 comes no more from second 10 on.
+HomeSubstreams with_barren_home()
+{
+    HomeSubstreams homes;
+    homes.set(8, many_neighbours);
+    homes.note_fed(at(9s), SubstreamSet{}.set());
+    homes.note_fed(at(10s), all_but(1));
+    return homes;
+}
+
+TEST(HomeSubstreamsTest, a_home_that_brings_nothing_moves_to_where_most_is_asked_for)
+{
+    HomeSubstreams homes = with_barren_home();
+    homes.note_refused(4);
+    homes.note_refused(6);
+    homes.note_refused(6);
+    homes.review(at(10s + HomeSubstreams::barren_max - 1us), 8);
+    EXPECT_TRUE(homes.contains(1));
+    homes.review(at(10s + HomeSubstreams::barren_max + 1s), 8);
+    EXPECT_TRUE(homes.contains(0));
+    EXPECT_FALSE(homes.contains(1));
+    EXPECT_TRUE(homes.contains(6));
+    EXPECT_EQ(homes.limit(1), 0u);
+    EXPECT_EQ(homes.count(), 2u);
+}
+
+TEST(HomeSubstreamsTest, it_moves_only_to_one_that_comes)
+{
+    HomeSubstreams homes = with_barren_home();
+    homes.note_fed(at(10s), all_but(1).reset(6));
+    homes.note_refused(4);
+    homes.note_refused(6);
+    homes.note_refused(6);
+    homes.review(at(20s), 8);
+    EXPECT_TRUE(homes.contains(4));
+
+    HomeSubstreams starved = with_barren_home();
+    starved.note_fed(at(11s), SubstreamSet{});
+    starved.review(at(20s), 8);
+    EXPECT_TRUE(starved.contains(0) && starved.contains(1)) << "nothing comes: they stay";
+}
+
+TEST(HomeSubstreamsTest, a_home_that_came_again_stays)
+{
+    HomeSubstreams homes = with_barren_home();
+    homes.note_fed(at(12s), SubstreamSet{}.set());
+    homes.note_fed(at(12500ms), all_but(1));
+    homes.review(at(15s), 8);
+    EXPECT_TRUE(homes.contains(1));
+    homes.review(at(16s), 8);
+    EXPECT_FALSE(homes.contains(1));
+}
+
+TEST(HomeSubstreamsTest, homes_move_one_by_one)
+{
+    HomeSubstreams homes = with_barren_home();
+    homes.note_fed(at(10s), all_but(1).reset(0));
+    homes.review(at(20s), 8);
+    EXPECT_NE(homes.contains(0), homes.contains(1));
+    homes.review(at(20500ms), 8);
+    EXPECT_NE(homes.contains(0), homes.contains(1)) << "once a second";
+    homes.review(at(21s), 8);
+    EXPECT_FALSE(homes.contains(0) || homes.contains(1));
+    EXPECT_EQ(open_substreams(homes), 2u);
+}
+
+TEST(HomeSubstreamsTest, free_places_go_first_to_substreams_that_come)
+{
+    HomeSubstreams homes;
+    homes.set(8, many_neighbours);
+    homes.note_fed(at(0s), all_but(6));
+    homes.note_refused(4);
+    homes.note_refused(6);
+    homes.note_refused(6);
+    homes.review(at(1s), 7);
+    EXPECT_GT(homes.limit(4), 0u);
+    EXPECT_EQ(homes.limit(6), 0u);
+}
+
 TEST(NeighbourHomesTest, an_announcement_counts_for_a_while)
 {
     NeighbourHomes homes;

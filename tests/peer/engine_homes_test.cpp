@@ -30,6 +30,19 @@ void read(Bytes datagram, Haves& haves)
     }
 }
 
+/// Whether it carries something of the substream.
+bool has_data(Bytes datagram, std::uint32_t substream)
+{
+    wire::DatagramReader reader(datagram, wire::SwarmFormat{});
+    for (auto message = reader.next(); message && *message; message = reader.next()) {
+        auto const* const data = std::get_if<wire::Data>(&**message);
+        if (data != nullptr && substream_of(data->chunks.first) == substream) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct Homes {
     explicit Homes(std::uint64_t seed) : swarm(seed)
     {
@@ -76,6 +89,34 @@ TEST(HomesTest, a_source_hears_what_its_neighbours_pass_on)
         all.insert(told.begin()->first);
     }
     EXPECT_GT(all.size(), 1u) << "each draws its own";
+}
+
+/// The substream of which nothing reaches the viewer is no home of it for long.
+TEST(HomesTest, a_viewer_passes_on_what_comes_to_it)
+{
+    Homes of{32};
+    VirtualSwarm::SourceOptions options;
+    options.chunks_per_unit = chunks_per_unit;
+    VirtualNode& source = of.swarm.add_source(options);
+    of.swarm.run_for(1s);
+    of.add_viewers(5, 4); // one home each
+    of.swarm.run_for(3s);
+    of.said.clear();
+    of.swarm.run_for(5s);
+    VirtualNode const& viewer = *of.viewers.front();
+    Haves const before = of.said[{viewer.endpoint, source.endpoint}];
+    ASSERT_EQ(before.size(), 1u);
+    std::uint32_t const home = before.begin()->first;
+    of.swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector& bytes) {
+        read(bytes, of.said[{from, to}]);
+        return to != viewer.endpoint || !has_data(bytes, home);
+    };
+    of.swarm.run_for(6s);
+    of.said.clear();
+    of.swarm.run_for(6s);
+    Haves const after = of.said[{viewer.endpoint, source.endpoint}];
+    ASSERT_EQ(after.size(), 1u);
+    EXPECT_NE(after.begin()->first, home);
 }
 
 } // namespace
