@@ -76,6 +76,7 @@ void LiveSwarm::on_closed(TimePoint, Channel& channel)
     figures_.wasted_bytes += channel.scratch.take_dropped_bytes();
     picker_->on_parent_gone(key_of(channel));
     slots_.release(key_of(channel));
+    waiting_.forget(key_of(channel));
     neighbour_homes_.forget(key_of(channel));
     first_copies_.forget(key_of(channel));
     unasked_.forget(key_of(channel));

@@ -12,6 +12,7 @@
 #include "peer/policy/picker.hpp"
 #include "peer/policy/unasked_copies.hpp"
 #include "peer/policy/upload_slots.hpp"
+#include "peer/policy/waiting_list.hpp"
 #include "peer/storage/rescue.hpp"
 #include "peer/swarm/swarm.hpp"
 #include "protocol/integrity/munro_policy.hpp"
@@ -148,6 +149,7 @@ private:
     bool adopt(TimePoint now, Spreading& spreading, Channel& channel);
     void offer_chunk(TimePoint now, ChunkId chunk);
     void announce(TimePoint now, UnitIndex unit);
+    [[nodiscard]] std::vector<PeerKey> invite(TimePoint now, UnitIndex unit, std::uint32_t places);
     void release_unwanted(UnitIndex unit);
 
     // source.cpp
@@ -218,6 +220,7 @@ private:
 
     // serving
     UploadSlots slots_;
+    WaitingList waiting_; ///< of a viewer
     NeighbourHomes neighbour_homes_;
     std::uint32_t places_limit_ = UploadSlots::places_max; ///< by what waits to be sent
     TimePoint next_relax_{};

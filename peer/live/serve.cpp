@@ -76,8 +76,10 @@ void LiveSwarm::subscribe(TimePoint now, Channel& channel, UnitIndex unit)
         // What waits to be announced would sound like a refusal now.
         drop_substream(channel.control.haves, substream);
         drop_substream(channel.control.offers, substream);
+        waiting_.remove(key_of(channel), substream);
         return;
     }
+    waiting_.note(now, key_of(channel), substream);
     slots_.note_refused(substream);
     refuse_place(now, channel, substream);
 }
@@ -357,6 +359,23 @@ void LiveSwarm::offer_chunk(TimePoint now, ChunkId chunk)
     }
 }
 
+/// Those to whom alone so many free places of the unit's substream are offered; nobody if nobody
+/// waits. The places of a source go to whom it chooses.
+std::vector<PeerKey> LiveSwarm::invite(TimePoint now, UnitIndex unit, std::uint32_t places)
+{
+    if (is_source() || places == 0) {
+        return {};
+    }
+    ChunkRange const whole = store_->grid().chunks(unit);
+    auto const substream = static_cast<std::uint32_t>(unit % substreams);
+    return waiting_.invite(now, substream, places, [&](PeerKey peer) -> std::optional<double> {
+        Channel const* const channel = channel_of(peer);
+        bool const lacks = channel != nullptr && channel->is_open() && !channel->has.has(whole) &&
+                           !slots_.holds(peer, substream);
+        return lacks ? std::optional(rank(now, *channel, substream)) : std::nullopt;
+    });
+}
+
 /// A unit is whole: HAVE to those who may want it and do not get it pushed. To one who subscribed
 /// without finding a place it is the answer: fetch it, here or elsewhere. To the others it waits
 /// for company.
@@ -365,15 +384,19 @@ void LiveSwarm::announce(TimePoint now, UnitIndex unit)
     ChunkRange const whole = store_->grid().chunks(unit);
     bool const few = open_count() <= services_.config.neighbours_target;
     auto const substream = static_cast<std::uint32_t>(unit % substreams);
-    bool const has_places = can_push(now, substream) && slots_.has_free(now, substream);
+    std::uint32_t const places = can_push(now, substream) ? slots_.room(now, substream) : 0;
+    std::vector<PeerKey> const invited = invite(now, unit, places);
     bool const at_home = !is_source() && slots_.passes_on(substream);
     for (auto const& channel : channels_) {
+        bool const is_invited = invited.empty() || std::find(invited.begin(), invited.end(),
+                                                             key_of(*channel)) != invited.end();
+        bool const is_offered = places > 0 && is_invited;
         // That we pass the substream on is told to those as well who have the unit: it is what our
         // place with them is worth (NeighbourHomes).
         bool const shows =
             at_home && (unit / substreams + to_number(channel->own_id)) % home_sample == 0;
         bool const follows = !channel->profile.is_source() && !channel->has.has(whole) &&
-                             (few || has_places || is_source() || channel->follows_us());
+                             (few || is_offered || is_source() || channel->follows_us());
         bool const concerned = channel->is_open() && !channel->choked_by_us && (follows || shows);
         if (!concerned || channel->pushing.contains(whole)) {
             continue;
@@ -384,13 +407,13 @@ void LiveSwarm::announce(TimePoint now, UnitIndex unit)
         }
         // Who is full does not advertise, but where it passes units on.
         bool const is_new = NewcomerShare::is_new(now - channel->opened_at);
-        if (!refused && !has_places && !few && !shows && !is_new) {
+        if (!refused && !is_offered && !few && !shows && !is_new) {
             continue;
         }
         if (refused) {
             channel->requests.cancel(whole);
         }
-        auto& haves = has_places && !refused ? channel->control.offers : channel->control.haves;
+        auto& haves = is_offered && !refused ? channel->control.offers : channel->control.haves;
         bool const continues =
             !haves.empty() && to_number(haves.back().last) + 1 == to_number(whole.first);
         if (continues) {

@@ -128,11 +128,13 @@ std::uint32_t UploadSlots::free(TimePoint now) const
     return used >= budget_ ? 0 : budget_ - used;
 }
 
-bool UploadSlots::has_free(TimePoint now, std::uint64_t substream)
+std::uint32_t UploadSlots::room(TimePoint now, std::uint32_t substream)
 {
     forget_idle(now);
-    return taken() < budget_ &&
-           children_[substream].size() < limit(static_cast<std::uint32_t>(substream));
+    std::uint32_t const all = taken();
+    auto const here = static_cast<std::uint32_t>(children_[substream].size());
+    std::uint32_t const most = limit(substream);
+    return all < budget_ && here < most ? std::min(budget_ - all, most - here) : 0;
 }
 
 std::uint32_t UploadSlots::limit(std::uint32_t substream) const

@@ -70,8 +70,8 @@ public:
     void release(PeerKey peer);
     void release(PeerKey peer, std::uint32_t substream);
     [[nodiscard]] std::uint32_t free(TimePoint now) const;
-    /// Whether somebody new would get a place in the substream.
-    [[nodiscard]] bool has_free(TimePoint now, std::uint64_t substream);
+    /// How many others would get a place in the substream.
+    [[nodiscard]] std::uint32_t room(TimePoint now, std::uint32_t substream);
 
 private:
     UploadSlots(HomeSubstreams const& homes, bool spread) : spread_(spread), homes_(homes)

@@ -65,13 +65,13 @@ TEST(UploadSlotsTest, no_more_places_than_the_budget_are_given)
     slots.set_budget(at(1s), substreams, one_neighbour);
     std::uint32_t taken = 0;
     for (std::uint32_t substream = 0; substream < substreams; ++substream) {
-        EXPECT_EQ(slots.has_free(at(1s), substream), taken < substreams);
+        EXPECT_EQ(slots.room(at(1s), substream) > 0, taken < substreams);
         (void)admit_all(slots, 1, 4, substream);
         taken = places_taken(slots);
     }
     EXPECT_EQ(taken, substreams);
     EXPECT_EQ(slots.free(at(1s)), 0u);
-    EXPECT_FALSE(slots.has_free(at(1s), 7)) << "it has no child, but nothing is left";
+    EXPECT_EQ(slots.room(at(1s), 7), 0u) << "it has no child, but nothing is left";
     EXPECT_TRUE(slots.admit(at(1s), PeerKey{1}, 0, equal_rank)) << "who has a place keeps it";
     slots.set_budget(at(1s), 0, one_neighbour);
     EXPECT_TRUE(slots.take_notices().size() >= substreams);
@@ -153,8 +153,8 @@ TEST(UploadSlotsTest, a_full_substream_has_no_place_while_others_have)
     UploadSlots slots{HomeSubstreams{}};
     slots.set_budget(at(1s), substreams, one_neighbour);
     EXPECT_EQ(admit_all(slots, 1, 2, 0), 2u);
-    EXPECT_FALSE(slots.has_free(at(1s), 0));
-    EXPECT_TRUE(slots.has_free(at(1s), 1));
+    EXPECT_EQ(slots.room(at(1s), 0), 0u);
+    EXPECT_EQ(slots.room(at(1s), 1), 2u);
     EXPECT_EQ(slots.free(at(1s)), substreams - 2);
 }
 
