@@ -385,7 +385,7 @@ void LiveSwarm::announce(TimePoint now, UnitIndex unit)
     bool const few = open_count() <= services_.config.neighbours_target;
     auto const substream = static_cast<std::uint32_t>(unit % substreams);
     std::uint32_t const places = can_push(now, substream) ? slots_.room(now, substream) : 0;
-    std::vector<PeerKey> const invited = invite(now, unit, places);
+    std::vector<PeerKey> const invited = few ? std::vector<PeerKey>{} : invite(now, unit, places);
     bool const at_home = !is_source() && slots_.passes_on(substream);
     for (auto const& channel : channels_) {
         bool const is_invited = invited.empty() || std::find(invited.begin(), invited.end(),

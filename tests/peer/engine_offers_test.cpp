@@ -28,7 +28,7 @@ std::set<std::uint64_t> offered_units(Bytes datagram)
     return units;
 }
 
-/// A viewer with two places, known to six others that know nobody else.
+/// A viewer with two places and many neighbours, six others that know nobody else.
 struct Offers {
     Offers()
     {
@@ -38,6 +38,7 @@ struct Offers {
         swarm.run_for(1s);
         peer::NodeConfig config;
         config.places = 2;
+        config.neighbours_target = 3; // it has more, and need not tell all of them everything
         parent = &swarm.add_viewer(800ms, std::nullopt, config);
         swarm.introduce(*parent);
         swarm.run_for(2s);
