@@ -43,9 +43,16 @@ bool has_data(Bytes datagram, std::uint32_t substream)
     return false;
 }
 
+/// A source and five viewers that know each other and it, with one home each, after three seconds.
 struct Homes {
     explicit Homes(std::uint64_t seed) : swarm(seed)
     {
+        VirtualSwarm::SourceOptions options;
+        options.chunks_per_unit = chunks_per_unit;
+        source = &swarm.add_source(options);
+        swarm.run_for(1s);
+        add_viewers(5, 4);
+        swarm.run_for(3s);
         swarm.meddle = [this](Endpoint from, Endpoint to, ByteVector& bytes) {
             read(bytes, said[{from, to}]);
             return true;
@@ -65,6 +72,7 @@ struct Homes {
     }
 
     VirtualSwarm swarm;
+    VirtualNode* source = nullptr;
     std::map<std::pair<Endpoint, Endpoint>, Haves> said;
     std::vector<VirtualNode*> viewers;
 };
@@ -72,17 +80,10 @@ struct Homes {
 TEST(HomesTest, a_source_hears_what_its_neighbours_pass_on)
 {
     Homes of{31};
-    VirtualSwarm::SourceOptions options;
-    options.chunks_per_unit = chunks_per_unit;
-    VirtualNode& source = of.swarm.add_source(options);
-    of.swarm.run_for(1s);
-    of.add_viewers(5, 4); // one home each
-    of.swarm.run_for(3s);
-    of.said.clear();
     of.swarm.run_for(10s);
     std::set<std::uint32_t> all;
     for (VirtualNode* const viewer : of.viewers) {
-        Haves const& told = of.said[{viewer->endpoint, source.endpoint}];
+        Haves const& told = of.said[{viewer->endpoint, of.source->endpoint}];
         ASSERT_EQ(told.size(), 1u);
         EXPECT_GE(told.begin()->second, 4u) << "every two seconds";
         EXPECT_LE(told.begin()->second, 6u);
@@ -95,16 +96,9 @@ TEST(HomesTest, a_source_hears_what_its_neighbours_pass_on)
 TEST(HomesTest, a_viewer_passes_on_what_comes_to_it)
 {
     Homes of{32};
-    VirtualSwarm::SourceOptions options;
-    options.chunks_per_unit = chunks_per_unit;
-    VirtualNode& source = of.swarm.add_source(options);
-    of.swarm.run_for(1s);
-    of.add_viewers(5, 4); // one home each
-    of.swarm.run_for(3s);
-    of.said.clear();
     of.swarm.run_for(5s);
     VirtualNode const& viewer = *of.viewers.front();
-    Haves const before = of.said[{viewer.endpoint, source.endpoint}];
+    Haves const before = of.said[{viewer.endpoint, of.source->endpoint}];
     ASSERT_EQ(before.size(), 1u);
     std::uint32_t const home = before.begin()->first;
     of.swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector& bytes) {
@@ -114,7 +108,7 @@ TEST(HomesTest, a_viewer_passes_on_what_comes_to_it)
     of.swarm.run_for(6s);
     of.said.clear();
     of.swarm.run_for(6s);
-    Haves const after = of.said[{viewer.endpoint, source.endpoint}];
+    Haves const after = of.said[{viewer.endpoint, of.source->endpoint}];
     ASSERT_EQ(after.size(), 1u);
     EXPECT_NE(after.begin()->first, home);
 }
