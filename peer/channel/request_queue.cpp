@@ -1,6 +1,7 @@
 #include "peer/channel/request_queue.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace ppsp::peer {
 
@@ -35,9 +36,15 @@ std::deque<RequestQueue::Ready>& RequestQueue::queue(Urgency urgency)
 
 void RequestQueue::make_ready(Ready const& ready, Urgency urgency)
 {
-    if (auto& waiting = queue(urgency); waiting.size() < ready_max) {
-        waiting.push_back(ready);
+    auto& waiting = queue(urgency);
+    if (waiting.size() >= ready_max) {
+        return;
     }
+    auto place = waiting.end();
+    while (place != waiting.begin() && std::prev(place)->since > ready.since) {
+        --place;
+    }
+    waiting.insert(place, ready);
 }
 
 void RequestQueue::make_ready_again(TimePoint now, ChunkId chunk, Urgency urgency)

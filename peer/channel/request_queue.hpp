@@ -40,7 +40,7 @@ public:
     void forget_below(ChunkId first) { wanted_.trim_below(first); }
     void clear();
 
-    /// What waits: in the order of `since`, then of `order`.
+    /// What waits: in the order of `since`, then as it came.
     struct Ready {
         ChunkId chunk{};
         TimePoint since{};

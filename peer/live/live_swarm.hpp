@@ -145,6 +145,8 @@ private:
     };
     Spreading& spreading_of(TimePoint now, UnitIndex unit);
     [[nodiscard]] RequestQueue::Urgency urgency_of(std::uint32_t order) const;
+    [[nodiscard]] TimePoint waits_since(TimePoint now, Spreading const& spreading,
+                                        Channel const& child) const;
     void add_child(TimePoint now, Spreading& spreading, Channel& channel);
     bool adopt(TimePoint now, Spreading& spreading, Channel& channel);
     void offer_chunk(TimePoint now, ChunkId chunk);

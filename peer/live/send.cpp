@@ -116,7 +116,7 @@ void LiveSwarm::relieve(TimePoint now)
         }
         if (auto const ready = channel->requests.next(now, RequestQueue::Urgency::push);
             ready && ready->ready != TimePoint{}) {
-            waited = std::max(waited, now - ready->ready);
+            waited = std::max(waited, now - std::max(ready->ready, ready->since));
         }
     }
     if (is_source()) {

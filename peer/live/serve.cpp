@@ -10,6 +10,10 @@ namespace {
 constexpr UnitIndex subscription_ahead_max = 160;
 /// Units on their way through us at the same time: three seconds of 50 ms.
 constexpr std::size_t spreading_max = 64;
+/// A copy for who does not pass the substream on counts as that much younger: where copies wait for
+/// the uplink, those that many wait for go before those that one waits for. Less than the
+/// time between two units of a substream.
+constexpr Duration leaf_delay = 300ms;
 /// HAVEs to those that get the stream elsewhere wait that long for others: two units.
 constexpr Duration have_delay = 100ms;
 /// Of the units of a home substream one of so many is told to everybody: every two seconds.
@@ -326,15 +330,25 @@ RequestQueue::Urgency LiveSwarm::urgency_of(std::uint32_t order) const
                                      : RequestQueue::Urgency::push;
 }
 
+/// From when on the child's copy of the unit waits, as it were.
+TimePoint LiveSwarm::waits_since(TimePoint now, Spreading const& spreading,
+                                 Channel const& child) const
+{
+    auto const substream = static_cast<std::uint32_t>(spreading.unit % substreams);
+    bool const is_leaf = !is_source() && !neighbour_homes_.passes_on(now, key_of(child), substream);
+    return spreading.began + (is_leaf ? leaf_delay : Duration::zero());
+}
+
 void LiveSwarm::add_child(TimePoint now, Spreading& spreading, Channel& channel)
 {
     ChunkRange const whole = store_->grid().chunks(spreading.unit);
     auto const order = static_cast<std::uint32_t>(spreading.children.size());
     spreading.children.push_back(key_of(channel));
     channel.pushing.add(whole);
+    TimePoint const since = waits_since(now, spreading, channel);
     for (ChunkId chunk = whole.first; chunk <= whole.last; chunk = chunk + 1) {
         if (store_->has(chunk) && channel.requests.wants(chunk)) {
-            channel.requests.make_ready({chunk, spreading.began, order, now}, urgency_of(order));
+            channel.requests.make_ready({chunk, since, order, now}, urgency_of(order));
         }
     }
     note_sending(channel);
@@ -353,7 +367,8 @@ void LiveSwarm::offer_chunk(TimePoint now, ChunkId chunk)
     for (std::uint32_t order = 0; order < at->children.size(); ++order) {
         Channel* const channel = channel_of(at->children[order]);
         if (channel != nullptr && channel->requests.wants(chunk)) {
-            channel->requests.make_ready({chunk, at->began, order, now}, urgency_of(order));
+            channel->requests.make_ready({chunk, waits_since(now, *at, *channel), order, now},
+                                         urgency_of(order));
             note_sending(*channel);
         }
     }

@@ -364,20 +364,16 @@ std::optional<PeerKey> SubstreamPicker::best_parent(TimePoint now, PickerView co
     return best;
 }
 
-/// Now and then one substream tries a parent that is earlier. If it refuses, the old one, which
-/// forgets a child only after a while, is asked again.
-void SubstreamPicker::improve(TimePoint now, PickerView const& view, Plan& plan)
+/// The substream that gains most with another parent, and that parent: somebody with a place free,
+/// or, to climb, anybody in the substreams that we pass on.
+std::optional<SubstreamPicker::Move>
+SubstreamPicker::best_move(TimePoint now, PickerView const& view, bool climb) const
 {
-    if (now < next_improvement_) {
-        return;
-    }
-    next_improvement_ = now + config_.improve_gap;
-    std::optional<std::uint32_t> worst;
-    std::optional<PeerKey> better;
-    Duration worst_gain = config_.improve_gain;
+    std::optional<Move> best;
+    Duration best_gain = config_.improve_gain;
     for (std::uint32_t number = 0; number < substreams; ++number) {
         Substream const& mine = substreams_[number];
-        if (!mine.parent || !mine.confirmed || mine.rival) {
+        if (!mine.parent || !mine.confirmed || mine.rival || (climb && !view.passes_on(number))) {
             continue;
         }
         Duration const own = usual_lag(*mine.parent, number).mean;
@@ -385,28 +381,42 @@ void SubstreamPicker::improve(TimePoint now, PickerView const& view, Plan& plan)
             auto const at = parents_.find(parent.key);
             bool const candidate = parent.usable && parent.key != *mine.parent &&
                                    at != parents_.end() && at->second.lag[number].known &&
-                                   !blocked(now, parent.key, number);
-            if (!candidate) {
-                continue;
-            }
-            bool const offered = offers(now, parent.key, number);
-            bool const climbs = climbs_ && view.passes_on(number);
-            Duration const gain = own - at->second.lag[number].mean;
-            if ((offered || (climbs && gain > config_.climb_gain)) && gain > worst_gain) {
-                worst = number;
-                worst_gain = gain;
-                better = parent.key;
+                                   !blocked(now, parent.key, number) &&
+                                   (climb || offers(now, parent.key, number));
+            if (candidate && own - at->second.lag[number].mean > best_gain) {
+                best = {number, parent.key};
+                best_gain = own - at->second.lag[number].mean;
             }
         }
     }
-    if (!worst) {
+    return best;
+}
+
+/// Now and then one substream tries a parent that is earlier. If it refuses, the old one, which
+/// forgets a child only after a while, is asked again. Who passes much on climbs more often: its
+/// own way is a part of the ways of all behind it.
+void SubstreamPicker::improve(TimePoint now, PickerView const& view, Plan& plan)
+{
+    if (climbs_ && now >= next_climb_) {
+        next_climb_ =
+            now + config_.climb_gap + Duration{rng_.between(0, config_.climb_gap.count())};
+        if (auto const move = best_move(now, view, true)) {
+            challenge(now, view, plan, move->substream, move->parent);
+        }
+    }
+    if (now < next_improvement_) {
+        return;
+    }
+    next_improvement_ = now + config_.improve_gap;
+    auto const move = best_move(now, view, false);
+    if (!move) {
         return;
     }
     // An attempt costs a unit twice: they become rare while they lead nowhere.
     improve_gap_ =
         std::min(std::max(config_.improve_gap, improve_gap_ * 2), config_.improve_gap_max);
     next_improvement_ = now + improve_gap_ + Duration{rng_.between(0, improve_gap_.count())};
-    challenge(now, view, plan, *worst, *better);
+    challenge(now, view, plan, move->substream, move->parent);
 }
 
 /// Another parent is asked for the next units as well. Whose first chunk is here first goes on.

@@ -93,7 +93,9 @@ struct SubstreamPickerConfig {
     /// place of a child that passes less on is worth more with it. Full sources it asks as if they
     /// had places.
     std::uint32_t climb_places = 2 * substreams;
-    Duration climb_gain = std::chrono::milliseconds{150};
+    /// So often, up to twice that: what all behind them gain is worth a unit that comes twice, and
+    /// who refuses is left alone for longer each time.
+    Duration climb_gap = std::chrono::milliseconds{500};
     Duration improve_gap_max = std::chrono::seconds{40};
     Duration improve_gain = std::chrono::milliseconds{60};
 };
@@ -216,6 +218,12 @@ private:
     [[nodiscard]] bool source_may_be_asked(TimePoint now, PickerView const& view,
                                            UnitIndex unit) const;
     void subscribe(TimePoint now, PickerView const& view, Plan& plan);
+    struct Move {
+        std::uint32_t substream;
+        PeerKey parent;
+    };
+    [[nodiscard]] std::optional<Move> best_move(TimePoint now, PickerView const& view,
+                                                bool climb) const;
     void improve(TimePoint now, PickerView const& view, Plan& plan);
     void examine(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit,
                  UnitState& state);
@@ -227,6 +235,7 @@ private:
     std::uint64_t salt_; ///< spreads hold-offs over the nodes of a swarm
     TimePoint next_check_{};
     TimePoint next_improvement_{};
+    TimePoint next_climb_{};
     bool climbs_ = false;                 ///< can pass much on, as of the last plan
     Duration improve_gap_{};              ///< grows while attempts fail
     std::vector<Withdrawal> withdrawals_; ///< for the next plan; a unit may be there twice

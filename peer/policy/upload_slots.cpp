@@ -169,7 +169,7 @@ bool UploadSlots::preempt(TimePoint now, PeerKey peer, std::uint32_t substream, 
 {
     auto& children = children_[substream];
     Duration const since = now - last_preemption_;
-    if (children.empty() || since < (spread_ ? preemption_gap_source : preemption_gap)) {
+    if (children.empty() || since < preemption_gap) {
         return false;
     }
     auto const least =
@@ -180,7 +180,7 @@ bool UploadSlots::preempt(TimePoint now, PeerKey peer, std::uint32_t substream, 
         std::max_element(children.begin(), children.end(), [this](Child const& a, Child const& b) {
             return places_of(a.peer) < places_of(b.peer);
         });
-    bool const spread = spread_ && since >= preemption_gap &&
+    bool const spread = spread_ && since >= spread_gap &&
                         places_of(richest->peer) >= places_of(peer) + 2 &&
                         rank * preemption_gain >= richest->rank;
     if (!earned && !spread) {

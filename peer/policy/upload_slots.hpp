@@ -18,11 +18,12 @@ class UploadSlots {
 public:
     /// A child that got nothing for that long loses its place: three units of its substream.
     static constexpr Duration idle_max = std::chrono::milliseconds{1500};
-    /// At most one child per that time loses its place to another.
-    static constexpr Duration preemption_gap = std::chrono::milliseconds{700};
-    /// A source's places decide how fast a swarm comes together: in its first seconds nobody has
-    /// proven anything, and who came first holds them. So often they go to who passes more on.
-    static constexpr Duration preemption_gap_source = std::chrono::milliseconds{100};
+    /// At most one child per that time loses its place to one that passes more on. It is short
+    /// because it decides how fast a swarm comes together: in the first seconds nobody has proven
+    /// anything, and who came first holds the places.
+    static constexpr Duration preemption_gap = std::chrono::milliseconds{100};
+    /// And so often a source spreads its places over equals, for which there is no hurry.
+    static constexpr Duration spread_gap = std::chrono::milliseconds{700};
     /// A child that lost its place is served on for that long, three units of its substream: it
     /// finds another parent before it misses anything, and so do those behind it.
     static constexpr Duration grace = std::chrono::milliseconds{1300};

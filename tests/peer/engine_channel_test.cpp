@@ -47,6 +47,21 @@ TEST(RequestQueueTest, PP_3_7_a_serves_in_order_of_arrival_and_forgets_what_is_c
     EXPECT_TRUE(queue.want(range(1, 1)).empty()) << "wanted already";
 }
 
+TEST(RequestQueueTest, what_waits_longer_goes_first)
+{
+    RequestQueue queue;
+    (void)queue.want(range(0, 4));
+    queue.make_ready({ChunkId{0}, at(1s)}, Urgency::push);
+    queue.make_ready({ChunkId{1}, at(3s)}, Urgency::push);
+    queue.make_ready({ChunkId{2}, at(2s)}, Urgency::push);
+    queue.make_ready({ChunkId{3}, at(2s)}, Urgency::push);
+    queue.make_ready({ChunkId{4}, TimePoint{}}, Urgency::push);
+    for (std::uint64_t const expected : {4, 0, 2, 3, 1}) {
+        EXPECT_EQ(next_chunk(queue, 1s, Urgency::push), ChunkId{expected});
+        queue.sent(ChunkId{expected});
+    }
+}
+
 TEST(RequestQueueTest, says_since_when_and_in_which_order_a_chunk_waits)
 {
     RequestQueue queue;

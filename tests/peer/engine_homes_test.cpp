@@ -11,6 +11,8 @@ namespace ppsp::test {
 namespace {
 
 constexpr std::uint32_t chunks_per_unit = 16;
+/// What two children take that get all eight substreams.
+constexpr std::uint16_t places_of_two = 16;
 
 std::uint32_t substream_of(ChunkId chunk)
 {
@@ -111,6 +113,54 @@ TEST(HomesTest, a_viewer_passes_on_what_comes_to_it)
     Haves const after = of.said[{viewer.endpoint, of.source->endpoint}];
     ASSERT_EQ(after.size(), 1u);
     EXPECT_NE(after.begin()->first, home);
+}
+
+/// How long after its unit was cut a parent's DATA leaves, on average, and a constant.
+struct Age {
+    Duration sum{};
+    std::int64_t count = 0;
+    [[nodiscard]] Duration mean() const { return sum / std::max<std::int64_t>(count, 1); }
+};
+
+/// A parent that has promised more than its uplink carries, with two children of which one passes
+/// all substreams on.
+TEST(HomesTest, copies_for_those_who_pass_them_on_do_not_wait_behind_others)
+{
+    VirtualSwarm swarm{33};
+    VirtualSwarm::SourceOptions options;
+    options.chunks_per_unit = chunks_per_unit;
+    VirtualNode& source = swarm.add_source(options);
+    swarm.run_for(1s);
+    constexpr std::uint64_t stream_bps = chunks_per_unit * 1024 * 8 * 20;
+    auto const add = [&](std::uint16_t places, std::optional<std::uint64_t> uplink_bps) {
+        peer::NodeConfig config;
+        config.places = places;
+        return &swarm.add_viewer(800ms, uplink_bps, config);
+    };
+    VirtualNode& parent = *add(places_of_two, stream_bps * 2);
+    VirtualNode& leaf = *add(0, std::nullopt);
+    VirtualNode& branch = *add(places_of_two, std::nullopt);
+    swarm.introduce(parent, {source.endpoint});
+    swarm.introduce(leaf, {parent.endpoint});
+    swarm.introduce(branch, {parent.endpoint});
+    std::map<Endpoint, Age> ages;
+    swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector& bytes) {
+        wire::DatagramReader reader(bytes, wire::SwarmFormat{});
+        for (auto message = reader.next(); message && *message; message = reader.next()) {
+            auto const* const data = std::get_if<wire::Data>(&**message);
+            if (data != nullptr && from == parent.endpoint) {
+                std::uint64_t const unit = to_number(data->chunks.first) / chunks_per_unit;
+                ages[to].sum += swarm.now().time_since_epoch() - unit * 50ms;
+                ages[to].count += 1;
+            }
+        }
+        return from == parent.endpoint || to == parent.endpoint;
+    };
+    swarm.run_for(10s); // what newcomers say of single units is forgotten
+    ages.clear();
+    swarm.run_for(3s);
+    EXPECT_GT(ages[branch.endpoint].count, 0);
+    EXPECT_GT(ages[leaf.endpoint].mean(), ages[branch.endpoint].mean() + 100ms);
 }
 
 } // namespace

@@ -318,7 +318,12 @@ protected:
     std::optional<Plan> run(Duration right_lag)
     {
         subscribe_to_left();
-        for (UnitIndex unit = unit_0; unit < unit_0 + 200; ++unit) {
+        return go_on(right_lag);
+    }
+    std::optional<Plan> go_on(Duration right_lag)
+    {
+        for (UnitIndex const end = next_unit_ + 200; next_unit_ < end;) {
+            UnitIndex const unit = next_unit_++;
             now_ = when(unit) + 300ms;
             announce(when(unit) + right_lag, right_, unit, right_offers_);
             push(now_, left_, unit);
@@ -338,7 +343,20 @@ protected:
                                      [this](Ask const& ask) { return ask.parent == right_; });
         return at == plan.asks.end() ? std::nullopt : std::optional{*at};
     }
+    /// How long after a try in vain the next one comes.
+    Duration next_try_after_refusal()
+    {
+        auto const tried = run(50ms);
+        auto const ask = tried ? asked_of_right(*tried) : std::nullopt;
+        if (!ask) {
+            return Duration::max();
+        }
+        Duration const first = now_;
+        picker_.on_repeated(at(now_ + 20ms), right_, ask->unit, view_);
+        return go_on(50ms) ? now_ - first : Duration::max();
+    }
     Duration now_{};
+    UnitIndex next_unit_ = unit_0;
     bool right_offers_ = true;
 };
 
@@ -394,6 +412,19 @@ TEST_F(SubstreamPickerImproveTest, who_passes_much_on_climbs)
     right_offers_ = false;
     view_.places_ = config_.climb_places;
     EXPECT_TRUE(run(50ms).has_value());
+}
+
+TEST_F(SubstreamPickerImproveTest, who_passes_much_on_tries_again_soon)
+{
+    view_.places_ = config_.climb_places;
+    EXPECT_LE(next_try_after_refusal(), 2 * config_.climb_gap + 50ms);
+}
+
+TEST_F(SubstreamPickerImproveTest, others_wait_longer_before_they_try_again)
+{
+    Duration const wait = next_try_after_refusal();
+    EXPECT_GE(wait, config_.improve_gap);
+    EXPECT_LE(wait, 2 * config_.improve_gap + 50ms);
 }
 
 TEST_F(SubstreamPickerImproveTest, nobody_climbs_in_a_substream_that_it_does_not_pass_on)

@@ -209,18 +209,6 @@ TEST(UploadSlotsTest, one_place_at_a_time_changes_hands)
     EXPECT_TRUE(slots.admit(at(again), PeerKey{3}, 1, 5000));
 }
 
-TEST(UploadSlotsTest, places_of_a_source_change_hands_more_often)
-{
-    auto slots = UploadSlots::of_source();
-    slots.set_budget(at(1s), 2 * substreams, one_neighbour);
-    EXPECT_EQ(admit_all(slots, 1, 2, 0), 2u);
-    EXPECT_TRUE(slots.admit(at(1s), PeerKey{3}, 0, 5000));
-    Duration const again = 1s + UploadSlots::preemption_gap_source;
-    EXPECT_FALSE(slots.admit(at(again - 1us), PeerKey{4}, 0, 5000));
-    EXPECT_TRUE(slots.admit(at(again), PeerKey{4}, 0, 5000));
-    EXPECT_FALSE(slots.admit(at(again + 1us), PeerKey{5}, 0, 50'000));
-}
-
 TEST(UploadSlotsTest, the_rank_of_a_child_is_what_was_said_last)
 {
     UploadSlots slots{HomeSubstreams{}};
@@ -262,7 +250,7 @@ TEST(UploadSlotsTest, a_source_spreads_its_places_over_equals)
     auto slots = UploadSlots::of_source();
     give_all_to_one(slots);
     for (std::uint32_t i = 0; i < 6; ++i) {
-        Duration const now = 1s + UploadSlots::preemption_gap * i;
+        Duration const now = 1s + UploadSlots::spread_gap * i;
         keep_places(slots, now, PeerKey{1});
         keep_places(slots, now, PeerKey{2});
         EXPECT_EQ(slots.admit(at(now), PeerKey{2}, i, equal_rank), i < 3) << i;
@@ -276,7 +264,7 @@ TEST(UploadSlotsTest, a_source_does_not_hurry_to_spread_its_places)
     auto slots = UploadSlots::of_source();
     give_all_to_one(slots);
     EXPECT_TRUE(slots.admit(at(1s), PeerKey{2}, 0, equal_rank));
-    Duration const again = 1s + UploadSlots::preemption_gap;
+    Duration const again = 1s + UploadSlots::spread_gap;
     EXPECT_FALSE(slots.admit(at(again - 1us), PeerKey{2}, 1, equal_rank));
     EXPECT_TRUE(slots.admit(at(again), PeerKey{2}, 1, equal_rank));
 }
