@@ -416,6 +416,7 @@ TEST_F(SubstreamPickerImproveTest, who_passes_much_on_climbs)
 
 TEST_F(SubstreamPickerImproveTest, who_passes_much_on_tries_again_soon)
 {
+    right_offers_ = false;
     view_.places_ = config_.climb_places;
     EXPECT_LE(next_try_after_refusal(), 2 * config_.climb_gap + 50ms);
 }
