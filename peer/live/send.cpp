@@ -143,8 +143,8 @@ DatagramBuilder LiveSwarm::builder() const
             services_.ports.buffers};
 }
 
-/// Units that are being pushed go first, the oldest before the others and one neighbour after the
-/// other: serial beats parallel for delay (design decision 6).
+/// Units that are being pushed go first, the oldest before the others, as `waits_since` counts, and
+/// one neighbour after the other: serial beats parallel for delay (design decision 6).
 void LiveSwarm::send_data(TimePoint now)
 {
     data_waits_ = false;

@@ -11,8 +11,8 @@ constexpr UnitIndex subscription_ahead_max = 160;
 /// Units on their way through us at the same time: three seconds of 50 ms.
 constexpr std::size_t spreading_max = 64;
 /// A copy for who does not pass the substream on counts as that much younger: where copies wait for
-/// the uplink, those that many wait for go before those that one waits for. Less than the
-/// time between two units of a substream.
+/// the uplink, those that many wait for go before those that one waits for. Less than the time
+/// between two units of a substream.
 constexpr Duration leaf_delay = 300ms;
 /// HAVEs to those that get the stream elsewhere wait that long for others: two units.
 constexpr Duration have_delay = 100ms;
