@@ -48,8 +48,8 @@ public:
         /// When we had it to send: a unit that trickles in began long before its last chunk.
         TimePoint ready{};
     };
-    /// A wanted chunk can be sent. For a pushed one `since` is when its unit began and `order` the
-    /// neighbour's place among those that get it.
+    /// A wanted chunk can be sent. For a pushed one `since` is when its unit began, or later if
+    /// others wait for it more, and `order` the neighbour's place among those that get it.
     void make_ready(Ready const& ready, Urgency urgency);
     /// A lost chunk goes before all others of its urgency.
     void make_ready_again(TimePoint now, ChunkId chunk, Urgency urgency);
