@@ -108,7 +108,7 @@ Duration Flow::loss_patience() const
 
 Duration Flow::timeout() const
 {
-    return std::max(rtt_.timeout(), loss_patience());
+    return std::max({rtt_.timeout(), loss_patience(), timeout_min_});
 }
 
 } // namespace ppsp::peer

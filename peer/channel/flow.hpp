@@ -21,6 +21,8 @@ public:
     explicit Flow(congestion::LedbatConfig const& config) : ledbat_(config) {}
     /// As NodeConfig has it; none before.
     void set_turn_gap(Duration gap) { pacer_.set_turn_gap(gap); }
+    /// No timeout comes sooner; zero before. For receivers who ask themselves for what they miss.
+    void set_timeout_min(Duration least) { timeout_min_ = least; }
 
     /// Whether `bytes` more fit the window; one datagram always may be in flight.
     [[nodiscard]] bool has_room(std::size_t bytes) const;
@@ -66,6 +68,7 @@ private:
     std::uint32_t timeouts_in_a_row_ = 0;
     bool probed_ = false; ///< the newest chunk was sent again, nothing was acknowledged since
     TimePoint acked_at_{};
+    Duration timeout_min_{};
     TimePoint progress_{}; ///< last new acknowledgement, or start of the flight
 };
 

@@ -49,6 +49,9 @@ public:
     bool take(TimePoint now, ChunkId chunk, Duration age_min);
 
     [[nodiscard]] bool contains(ChunkId chunk) const;
+    /// It left the flight without an acknowledgement, and none came since; so much is remembered of
+    /// the latest few.
+    [[nodiscard]] bool was_lost(ChunkId chunk) const { return lost_before_.contains(chunk); }
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
     [[nodiscard]] bool empty() const { return count_ == 0; }
     /// When the latest of them was sent.

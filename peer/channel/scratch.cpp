@@ -28,6 +28,13 @@ Scratch::Entry* Scratch::find(UnitIndex unit)
     return at == entries_.end() ? nullptr : &*at;
 }
 
+bool Scratch::has_chunks(UnitIndex unit) const
+{
+    return std::any_of(entries_.begin(), entries_.end(), [unit](Entry const& entry) {
+        return entry.unit == unit && !entry.chunks.empty();
+    });
+}
+
 void Scratch::erase(UnitIndex unit)
 {
     auto const at = std::find_if(entries_.begin(), entries_.end(),

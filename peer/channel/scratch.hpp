@@ -53,6 +53,7 @@ public:
     /// The entry of a unit, made if missing.
     Entry& entry(TimePoint now, UnitIndex unit);
     [[nodiscard]] Entry* find(UnitIndex unit);
+    [[nodiscard]] bool has_chunks(UnitIndex unit) const;
     void erase(UnitIndex unit);
     void expire(TimePoint now);
 

@@ -315,6 +315,12 @@ ChunkMask LiveSwarm::held_by(PeerKey parent, UnitIndex unit) const
     return held;
 }
 
+bool LiveSwarm::awaits_hashes(PeerKey parent, UnitIndex unit) const
+{
+    Channel const* const channel = channel_of(parent);
+    return channel != nullptr && channel->scratch.has_chunks(unit);
+}
+
 ChunkMask LiveSwarm::missing(UnitIndex unit) const
 {
     return store_->missing(unit);

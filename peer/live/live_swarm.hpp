@@ -97,6 +97,7 @@ private:
     // PickerView
     [[nodiscard]] std::span<ParentView const> parents() const override { return parents_; }
     [[nodiscard]] ChunkMask held_by(PeerKey parent, UnitIndex unit) const override;
+    [[nodiscard]] bool awaits_hashes(PeerKey parent, UnitIndex unit) const override;
     [[nodiscard]] ChunkMask missing(UnitIndex unit) const override;
     [[nodiscard]] UnitIndex edge() const override { return signs_.edge().value_or(0); }
     [[nodiscard]] UnitIndex first_wanted() const override;
@@ -175,7 +176,9 @@ private:
     [[nodiscard]] NextData next_data(TimePoint now, RequestQueue::Urgency urgency);
     void send_chunk(TimePoint now, Channel& channel, ChunkId chunk);
     void send_again(TimePoint now, Channel& channel, ChunkId chunk);
+    [[nodiscard]] bool asks_itself(Channel const& channel, ChunkId chunk) const;
     void on_lost(TimePoint now, Channel& channel, ChunkId chunk) override;
+    void on_overtaken(TimePoint now, Channel& channel, ChunkId chunk) override;
     void on_acknowledged(TimePoint now, Channel& channel, wire::Ack const& ack) override;
 
     [[nodiscard]] bool is_source() const { return config_.role == Role::source; }

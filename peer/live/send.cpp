@@ -34,6 +34,9 @@ constexpr Duration relax_gap = 1s;
 constexpr Duration backlog_patience = 2s;
 /// A path that was acknowledged that recently tells of the uplink's queue.
 constexpr Duration queue_sample_age_max = 400ms;
+/// Longer than from one pushed unit of a substream to the next, whose ACK tells what became of the
+/// last chunk before: only where nothing follows it is sent again unasked.
+constexpr Duration push_timeout_min = 500ms;
 
 } // namespace
 
@@ -239,6 +242,7 @@ void LiveSwarm::send_chunk(TimePoint now, Channel& channel, ChunkId chunk)
     builder().data(channel, chunk, utc(now), datagrams_);
     channel.requests.sent(chunk);
     channel.hashes.on_sent(chunk);
+    channel.flow.set_timeout_min(asks_itself(channel, chunk) ? push_timeout_min : Duration::zero());
     flush(now, channel, datagrams_);
     note_sent(now, channel, chunk, config_.chunk_size);
 }
@@ -256,6 +260,22 @@ void LiveSwarm::on_lost(TimePoint now, Channel& channel, ChunkId chunk)
     channel.hashes.doubt(store_->grid().chunks(store_->grid().unit_of(chunk)));
     send_again(now, channel, chunk);
     note_sending(channel);
+}
+
+/// Who gets a unit pushed sees by the chunks behind it what is missing, as soon as we do by their
+/// ACKs. Of what it does not ask for only the ACK was lost, or is late.
+bool LiveSwarm::asks_itself(Channel const& channel, ChunkId chunk) const
+{
+    return picker_->asks_for_gaps() && channel.pushing.contains(chunk);
+}
+
+void LiveSwarm::on_overtaken(TimePoint now, Channel& channel, ChunkId chunk)
+{
+    if (asks_itself(channel, chunk)) {
+        channel.hashes.doubt(store_->grid().chunks(store_->grid().unit_of(chunk)));
+    } else {
+        on_lost(now, channel, chunk);
+    }
 }
 
 void LiveSwarm::on_acknowledged(TimePoint, Channel& channel, wire::Ack const& ack)

@@ -190,12 +190,13 @@ void LiveSwarm::request_chunk(TimePoint now, Channel& channel, ChunkId chunk)
     if (!store_->has(chunk)) {
         return;
     }
-    // Asked again although it is on its way: it got lost, perhaps with hashes of its unit.
-    if (channel.flow.in_flight().contains(chunk)) {
-        if (!channel.flow.take(now, chunk, channel.flow.rtt().smoothed() + again_margin)) {
-            channel.requests.cancel(single(chunk));
-            return;
-        }
+    bool const flies = channel.flow.in_flight().contains(chunk);
+    if (flies && !channel.flow.take(now, chunk, channel.flow.rtt().smoothed() + again_margin)) {
+        channel.requests.cancel(single(chunk));
+        return;
+    }
+    // Asked again although it was sent: it got lost, perhaps with hashes of its unit.
+    if (channel.flow.in_flight().was_lost(chunk)) {
         channel.hashes.doubt(store_->grid().chunks(unit));
         send_again(now, channel, chunk);
     } else {

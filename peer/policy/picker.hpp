@@ -30,6 +30,8 @@ public:
     [[nodiscard]] virtual std::span<ParentView const> parents() const = 0;
     /// Chunks of the unit that the neighbour is known to hold.
     [[nodiscard]] virtual ChunkMask held_by(PeerKey parent, UnitIndex unit) const = 0;
+    /// Chunks of the unit came from the neighbour that nobody can verify yet.
+    [[nodiscard]] virtual bool awaits_hashes(PeerKey parent, UnitIndex unit) const = 0;
     [[nodiscard]] virtual ChunkMask missing(UnitIndex unit) const = 0;
     /// Newest unit of which there is any sign, and the first one that the playout still wants.
     [[nodiscard]] virtual UnitIndex edge() const = 0;
@@ -107,6 +109,8 @@ public:
     [[nodiscard]] virtual bool offers(TimePoint now, PeerKey parent) const = 0;
     /// Units of the substream are pushed to us: we can push them on.
     [[nodiscard]] virtual bool fed(TimePoint now, std::uint32_t substream) const = 0;
+    /// Asks a parent again for what is missing of a unit that it pushes, as soon as that shows.
+    [[nodiscard]] virtual bool asks_for_gaps() const { return false; }
     /// Substreams without a parent: other neighbours are needed.
     [[nodiscard]] virtual std::uint32_t orphans() const = 0;
 };

@@ -30,7 +30,10 @@ void SubstreamPicker::open_units(TimePoint now, PickerView const& view)
         if (substream.parent && unit >= substream.asked_from && unit < substream.asked_until) {
             Lag const lag = usual_lag(*substream.parent, substream_of(unit));
             state.parent = substream.parent;
-            state.check = view.expected(unit) + wait(view, unit, lag);
+            // Its first datagram, with the munro, is often all that was lost.
+            state.started = view.awaits_hashes(*substream.parent, unit);
+            state.check =
+                state.started ? now + config_.stall : view.expected(unit) + wait(view, unit, lag);
         }
         units_.push_back(state);
         if (state.open) {

@@ -131,6 +131,7 @@ public:
     [[nodiscard]] bool offers(TimePoint now, PeerKey parent) const override;
     [[nodiscard]] bool offers(TimePoint now, PeerKey parent, std::uint32_t substream) const;
     [[nodiscard]] bool fed(TimePoint now, std::uint32_t substream) const override;
+    [[nodiscard]] bool asks_for_gaps() const override { return true; }
     [[nodiscard]] std::uint32_t orphans() const override;
 
 private:

@@ -3,6 +3,7 @@
 #include "protocol/base/assert.hpp"
 
 #include <algorithm>
+#include <ranges>
 
 namespace ppsp::peer {
 namespace {
@@ -253,7 +254,10 @@ void Swarm::wake_channels(TimePoint now)
             continue;
         }
         channel->wake = TimePoint::max();
-        repeat(now, *channel, channel->flow.take_timed_out(now));
+        auto const lost = channel->flow.take_timed_out(now);
+        for (ChunkId const chunk : std::views::reverse(lost)) {
+            on_lost(now, *channel, chunk);
+        }
         touch(*channel);
     }
 }

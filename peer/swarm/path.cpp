@@ -1,6 +1,7 @@
 #include "peer/swarm/swarm.hpp"
 
 #include <algorithm>
+#include <ranges>
 
 /// How datagrams get to a neighbour: the window, acknowledgements and losses.
 namespace ppsp::peer {
@@ -82,7 +83,11 @@ void Swarm::on_ack(TimePoint now, Channel& channel, wire::Ack const& ack)
     if (acknowledged.first && measures_uplink()) {
         measure_train(channel, *acknowledged.first, ack.one_way_delay);
     }
-    repeat(now, channel, channel.flow.take_lost(now));
+    // The latest one first: each goes ahead of what waits.
+    auto const lost = channel.flow.take_lost(now);
+    for (ChunkId const chunk : std::views::reverse(lost)) {
+        on_overtaken(now, channel, chunk);
+    }
 }
 
 /// The delay of an ACK is that of the earliest of its datagrams (AckQueue). Two that left soon
@@ -107,14 +112,6 @@ void Swarm::measure_train(Channel& channel, InFlight::Mark const& first, Duratio
         delay > before->delay ? Duration{static_cast<std::int64_t>(later)} : Duration::zero();
     services_.uplink.on_spread(first.position - before->position,
                                (first.at - before->sent) + grown);
-}
-
-/// The latest one first: each goes ahead of what waits.
-void Swarm::repeat(TimePoint now, Channel& channel, std::vector<ChunkId> const& chunks)
-{
-    for (auto chunk = chunks.rbegin(); chunk != chunks.rend(); ++chunk) {
-        on_lost(now, channel, *chunk);
-    }
 }
 
 } // namespace ppsp::peer

@@ -96,6 +96,11 @@ protected:
     virtual void on_acknowledged(TimePoint now, Channel& channel, wire::Ack const& ack) = 0;
     /// Sent and not arrived, as far as we can tell: to be sent again.
     virtual void on_lost(TimePoint now, Channel& channel, ChunkId chunk) = 0;
+    /// What was sent later was acknowledged: the chunk is lost, or its ACK is.
+    virtual void on_overtaken(TimePoint now, Channel& channel, ChunkId chunk)
+    {
+        on_lost(now, channel, chunk);
+    }
     /// Four times a second, for each open channel.
     virtual void tend(TimePoint now, Channel& channel) = 0;
     /// Four times a second, after all channels.
@@ -218,7 +223,6 @@ private:
     void send_control(TimePoint now, Channel& channel);
     void on_ack(TimePoint now, Channel& channel, wire::Ack const& ack);
     void measure_train(Channel& channel, InFlight::Mark const& first, Duration delay);
-    void repeat(TimePoint now, Channel& channel, std::vector<ChunkId> const& chunks);
 
     /// Our own certificate, and who issued it.
     struct OwnMembership {

@@ -84,6 +84,20 @@ TEST(InFlightTest, an_ack_of_young_and_old_chunks_tells_of_the_old_ones)
     EXPECT_EQ(flight.take_lost(at(31ms), 20ms), std::vector{ChunkId{1}}) << "2 overtook it";
 }
 
+TEST(InFlightTest, what_was_lost_is_remembered_until_it_is_acknowledged)
+{
+    InFlight flight;
+    flight.on_sent(at(0ms), ChunkId{1}, 1000);
+    flight.on_sent(at(0ms), ChunkId{2}, 1000);
+    (void)flight.acknowledge(at(10ms), range(2, 2));
+    EXPECT_FALSE(flight.was_lost(ChunkId{1})) << "it may only be late";
+    (void)flight.take_lost(at(21ms), 20ms);
+    EXPECT_TRUE(flight.was_lost(ChunkId{1}));
+    EXPECT_FALSE(flight.was_lost(ChunkId{2}));
+    (void)flight.acknowledge(at(30ms), range(1, 2));
+    EXPECT_FALSE(flight.was_lost(ChunkId{1}));
+}
+
 TEST(InFlightTest, loss_needs_a_later_ack_and_time)
 {
     InFlight flight;

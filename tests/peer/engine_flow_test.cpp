@@ -74,5 +74,17 @@ TEST(Flow, a_loss_of_what_left_afterwards_shrinks_the_window_again)
     EXPECT_NEAR(flow.ledbat().window_bytes(), window / 2, 2000.0);
 }
 
+TEST(Flow, a_timeout_comes_no_sooner_than_it_may)
+{
+    Flow flow = flow_with(1);
+    flow.on_ack(at(round_trip), single(ChunkId{0}), 10ms);
+    flow.on_sent(at(100ms), ChunkId{1}, bytes);
+    ASSERT_LT(flow.timeout_at(), at(600ms));
+    flow.set_timeout_min(500ms);
+    EXPECT_EQ(flow.timeout_at(), at(600ms));
+    EXPECT_TRUE(flow.take_timed_out(at(599ms)).empty());
+    EXPECT_EQ(flow.take_timed_out(at(600ms)), std::vector{ChunkId{1}});
+}
+
 } // namespace
 } // namespace ppsp::peer

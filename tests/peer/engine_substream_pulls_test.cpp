@@ -134,6 +134,25 @@ TEST_F(SubstreamPickerTest, a_unit_that_cannot_be_verified_is_asked_of_its_paren
     EXPECT_EQ(asked_of(plan(start + 50ms + config_.stall), unit_0), left_);
 }
 
+TEST_F(SubstreamPickerTest, a_unit_whose_munro_was_lost_is_asked_of_its_parent_as_soon_as_it_shows)
+{
+    subscribe_to_left();
+    view_.awaits_.insert({left_, unit_0}); // came before there was any other sign of the unit
+    view_.edge_ = unit_0;
+    EXPECT_TRUE(asks_for(plan(start + 20ms), unit_0).empty());
+    EXPECT_LE(picker_.deadline(), at(start + 20ms + config_.stall));
+    EXPECT_EQ(asked_of(plan(start + 20ms + config_.stall), unit_0), left_);
+}
+
+TEST_F(SubstreamPickerTest, what_somebody_else_sent_unverified_does_not_hurry_the_parent)
+{
+    subscribe_to_left();
+    view_.awaits_.insert({right_, unit_0});
+    view_.edge_ = unit_0;
+    (void)plan(start + 20ms);
+    EXPECT_TRUE(asks_for(plan(start + 20ms + config_.stall), unit_0).empty());
+}
+
 TEST_F(SubstreamPickerTest, who_sends_something_else_is_not_waited_for)
 {
     subscribe_to_left();

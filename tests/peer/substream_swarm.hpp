@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 /// A swarm made up for SubstreamPicker, and what its plans say.
 namespace ppsp::peer::substream_test {
@@ -35,6 +36,10 @@ public:
         auto const at = held.find({parent, unit});
         return at == held.end() ? 0 : at->second;
     }
+    bool awaits_hashes(PeerKey parent, UnitIndex unit) const override
+    {
+        return awaits_.contains({parent, unit});
+    }
     ChunkMask missing(UnitIndex unit) const override
     {
         auto const at = missing_.find(unit);
@@ -54,6 +59,7 @@ public:
 
     std::vector<ParentView> parents_;
     std::map<std::pair<PeerKey, UnitIndex>, ChunkMask> held;
+    std::set<std::pair<PeerKey, UnitIndex>> awaits_;
     std::map<UnitIndex, ChunkMask> missing_;
     UnitIndex edge_ = unit_0 - 1;
     UnitIndex first_ = unit_0;

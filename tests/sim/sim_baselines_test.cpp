@@ -28,6 +28,7 @@ TimePoint at(Duration time)
 class FakeView final : public PickerView {
 public:
     std::span<ParentView const> parents() const override { return parents_; }
+    bool awaits_hashes(PeerKey, UnitIndex) const override { return false; }
     peer::ChunkMask held_by(PeerKey parent, UnitIndex unit) const override
     {
         return parent == source && unit <= edge_ ? 0xff : 0;
