@@ -55,7 +55,8 @@ struct NodeConfig {
     /// Answer PEX_REQ and ask for peers.
     bool pex = true;
     /// Plain addresses, which prove nothing, are exchanged on the Internet, too. Otherwise only
-    /// among private addresses (RFC 7574 §3.10.1: only in a benign environment).
+    /// among private addresses (RFC 7574 §3.10.1: only in a benign environment), and by those whom
+    /// no tracker answers any more, unless `strict`.
     bool pex_plain = false;
     /// Places for children while the uplink was not measured: the trains to them measure it. A
     /// quarter of a stream is little enough to be in nobody's way.

@@ -60,7 +60,9 @@ struct LeaveSwarm {
 /// Addresses of possible neighbours: from a tracker, a link, a cache of earlier ones.
 struct CandidatesFound {
     SwarmId swarm;
-    std::vector<Endpoint> endpoints;
+    std::vector<Endpoint> endpoints; ///< none: somebody answers, and knows nobody
+    /// Of one who knows who is there now, as trackers do. What a link or a cache names may be gone.
+    bool is_answer = true;
 };
 
 struct ProvenUplink {
@@ -130,7 +132,8 @@ struct MediaReady {
     bool discontinuity = false; ///< bytes before this were given up
 };
 
-/// The swarm has fewer neighbours than it wants; ask a tracker when convenient.
+/// The swarm has fewer neighbours than it wants; ask a tracker when convenient, and tell its answer
+/// with CandidatesFound, even an empty one. Who gets none believes peers after a while.
 struct CandidatesWanted {
     SwarmId swarm;
 };

@@ -43,7 +43,7 @@ void LiveSwarm::seek_able(TimePoint now)
     }
     bool const is_due = now >= next_candidates_wanted_;
     if (is_due) {
-        services_.outbox.push(CandidatesWanted{id()});
+        want_candidates(now);
         next_candidates_wanted_ = now + able_gap;
     }
     auto own = static_cast<std::size_t>(std::ranges::count_if(channels_, [](auto const& channel) {
@@ -96,7 +96,7 @@ void LiveSwarm::rewire(TimePoint now)
     Duration const gap = orphans > 0 ? rewire_gap_orphan : rewire_gap;
     next_rewiring_ = now + gap + Duration{rng_.between(0, gap.count())};
     if (now >= next_candidates_wanted_) {
-        services_.outbox.push(CandidatesWanted{id()});
+        want_candidates(now);
         Duration const wait = orphans > 0 ? candidates_gap_orphan : candidates_gap;
         next_candidates_wanted_ = now + wait + Duration{rng_.between(0, wait.count())};
     }

@@ -35,7 +35,7 @@ net::awaitable<void> LinkPeers::Parts::run(std::shared_ptr<Parts> self)
     }
     self->is_busy = false;
     if (self->feed && !endpoints.empty()) {
-        self->feed(CandidatesFound{self->swarm, std::move(endpoints)});
+        self->feed(CandidatesFound{self->swarm, std::move(endpoints), false});
     }
 }
 

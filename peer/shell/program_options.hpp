@@ -92,7 +92,9 @@ inline void add_common(CLI::App& app, CommonOptions& options)
         ->check(CLI::Range(1U, 1'000'000'000U));
     add_option(app, "--stats-json", options.stats_json,
                "Write statistics to this file, or - for stdout, one JSON object per second");
-    add_flag(app, "--strict", options.strict, "Refuse everything that RFC 7574 does not allow");
+    add_flag(app, "--strict", options.strict,
+             "Refuse everything that RFC 7574 does not allow, and believe no peer about others on "
+             "the Internet");
     add_flag(
         app, "--forgive-link-loss", options.forgive_link_loss,
         "For radio links: what is lost while nothing queues does not halve the rate, against RFC "

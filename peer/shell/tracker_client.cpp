@@ -339,6 +339,7 @@ void TrackerClient::Parts::take_peers(ppstp::SwarmResult const& result)
     auto endpoints = candidates.choose(result.peers, own);
     progress.peers_found = std::max(progress.peers_found, endpoints.size());
     bool const is_alone = endpoints.empty() && config.role == Role::viewer && !is_playing;
+    ports.feed(CandidatesFound{*from_hex(config.swarm_id), std::move(endpoints)});
     if (is_alone) {
         is_find_wanted = true;
         plan_find();
@@ -349,10 +350,6 @@ void TrackerClient::Parts::take_peers(ppstp::SwarmResult const& result)
         return;
     }
     find_interval = config.timers.find_interval_waiting;
-    if (!endpoints.empty()) {
-        auto swarm = from_hex(config.swarm_id);
-        ports.feed(CandidatesFound{std::move(*swarm), std::move(endpoints)});
-    }
 }
 
 // ---- when and where ----------------------------------------------------------------------------

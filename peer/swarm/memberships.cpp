@@ -17,6 +17,7 @@ void Swarm::on_membership(TimePoint now, MembershipIssued const& issued)
     if (!own) {
         return;
     }
+    note_answer();
     membership_ = {issued.issuer, issued.certificate, own->endpoint};
     for (auto const& channel : channels_) {
         show_membership(*channel);

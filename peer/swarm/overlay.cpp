@@ -16,19 +16,47 @@ constexpr Duration lonely_gap = 2s;
 constexpr Duration candidates_gap = 10s;
 /// Candidates are looked through again that long after there was none to dial.
 constexpr Duration dial_retry = 500ms;
+/// Who got no answer for that long is left alone by trackers: they are asked six seconds later at
+/// most, and have five to answer.
+constexpr Duration unanswered_max = 15s;
+/// Who never got one asked at once and wants a picture now. It hears of nobody by this, unless its
+/// neighbours are left alone, too.
+constexpr Duration unanswered_max_first = 300ms;
 
 } // namespace
 
-void Swarm::on_candidates(TimePoint now, std::span<Endpoint const> endpoints)
+void Swarm::on_candidates(TimePoint now, std::span<Endpoint const> endpoints, bool is_answer)
 {
+    if (is_answer) {
+        note_answer();
+    }
     for (Endpoint const& endpoint : endpoints) {
         choice_.add(now, endpoint);
     }
     next_dial_ = now;
 }
 
+void Swarm::note_answer()
+{
+    unanswered_since_.reset();
+    was_answered_ = true;
+}
+
+void Swarm::want_candidates(TimePoint now)
+{
+    services_.outbox.push(CandidatesWanted{id()});
+    unanswered_since_ = unanswered_since_.value_or(now);
+}
+
+bool Swarm::is_left_alone(TimePoint now) const
+{
+    Duration const most = was_answered_ ? unanswered_max : unanswered_max_first;
+    return unanswered_since_ && now - *unanswered_since_ >= most;
+}
+
 void Swarm::on_uplinks_proven(std::span<ProvenUplink const> peers)
 {
+    note_answer();
     for (ProvenUplink const& proven : peers) {
         choice_.note_proven(proven.endpoint, proven.kbps);
         auto const [first, last] = census_.of(proven.endpoint);
@@ -66,7 +94,7 @@ void Swarm::dial(TimePoint now)
     }
     bool const lonely = open_count() < target / 2;
     if ((lonely || own < target) && now >= next_candidates_wanted_) {
-        services_.outbox.push(CandidatesWanted{id()});
+        want_candidates(now);
         next_candidates_wanted_ = now + (lonely ? lonely_gap : candidates_gap);
     }
     next_dial_ = now + dial_retry;
@@ -87,14 +115,20 @@ bool Swarm::leads_nowhere(Channel const& channel, Endpoint const& peer)
     return channel.endpoint.scope() == AddressScope::global && peer.scope() != AddressScope::global;
 }
 
+/// Peers are believed on the Internet where somebody decided so, and where nobody else introduces
+/// anybody: without new neighbours a swarm falls apart as its members leave.
+bool Swarm::believes_peers(TimePoint now) const
+{
+    return services_.config.pex_plain || (is_left_alone(now) && !services_.config.strict);
+}
+
 /// Whether the neighbour may be told this plain address, or believed when it names it. It proves
-/// nothing, so that it stays within a private network unless somebody decided otherwise
-/// (PP-3.10.1-b).
-bool Swarm::may_exchange(Channel const& channel, Endpoint const& peer) const
+/// nothing, so that it stays within a private network otherwise (PP-3.10.1-b).
+bool Swarm::may_exchange(TimePoint now, Channel const& channel, Endpoint const& peer) const
 {
     bool const at_home = peer.scope() != AddressScope::global;
     return services_.config.pex && !leads_nowhere(channel, peer) &&
-           (services_.config.pex_plain || at_home);
+           (at_home || believes_peers(now));
 }
 
 /// Peers that exchanged messages lately (PP-3.10.1-a).
@@ -115,9 +149,11 @@ void Swarm::answer_pex(TimePoint now, Channel& channel)
         if (other.get() == &channel || !recent || local_only) {
             continue;
         }
-        if (may_exchange(channel, other->endpoint)) {
+        // Who is left alone names both: newcomers know no issuer, and others trust certificates.
+        if (may_exchange(now, channel, other->endpoint)) {
             peers.push_back(other->endpoint);
-        } else if (may_show(now, channel, *other)) {
+        }
+        if (scope == AddressScope::global && may_show(now, channel, *other)) {
             certificates.push_back(other->certificates.own);
         }
     }
@@ -131,7 +167,7 @@ void Swarm::answer_pex(TimePoint now, Channel& channel)
 
 void Swarm::on_peer_named(TimePoint now, Channel& channel, Endpoint const& peer)
 {
-    if (may_exchange(channel, peer)) {
+    if (may_exchange(now, channel, peer)) {
         choice_.add(now, peer, NeighbourChoice::Origin::introduced);
         next_dial_ = std::min(next_dial_, now + dial_gap);
     }
@@ -140,7 +176,7 @@ void Swarm::on_peer_named(TimePoint now, Channel& channel, Endpoint const& peer)
 void Swarm::ask_pex(TimePoint now, Channel& channel)
 {
     bool const enough = open_count() >= services_.config.neighbours_target;
-    bool const useful = services_.config.pex_plain || trusts_an_issuer() ||
+    bool const useful = believes_peers(now) || trusts_an_issuer() ||
                         channel.endpoint.scope() != AddressScope::global;
     if (!services_.config.pex || !useful || !seeks() || enough || now < channel.pex_ask_at ||
         !channel.profile.supports(wire::MessageType::pex_req)) {

@@ -35,7 +35,8 @@ public:
     [[nodiscard]] SwarmId const& id() const { return metadata_.id; }
     [[nodiscard]] wire::SwarmFormat const& format() const { return metadata_.format; }
 
-    void on_candidates(TimePoint now, std::span<Endpoint const> endpoints);
+    /// `is_answer` as in CandidatesFound.
+    void on_candidates(TimePoint now, std::span<Endpoint const> endpoints, bool is_answer);
     void on_uplinks_proven(std::span<ProvenUplink const> peers);
     void on_membership(TimePoint now, MembershipIssued const& issued);
     /// A datagram to channel 0 whose HANDSHAKE names this swarm; `reader` stands behind it.
@@ -116,6 +117,7 @@ protected:
 
     // overlay.cpp
     void dial(TimePoint now);
+    void want_candidates(TimePoint now);
     /// Begins a conversation with a candidate.
     Channel& call(TimePoint now, Endpoint const& endpoint);
     void answer_pex(TimePoint now, Channel& channel);
@@ -186,10 +188,18 @@ protected:
     std::vector<ByteVector> datagrams_; ///< on their way to `flush`; empty in between
 
 private:
+    /// Since when nobody has answered who was asked for candidates.
+    std::optional<TimePoint> unanswered_since_;
+    bool was_answered_ = false; ///< ever
+
     // overlay.cpp
     bool make_room(TimePoint now);
     [[nodiscard]] static bool leads_nowhere(Channel const& channel, Endpoint const& peer);
-    [[nodiscard]] bool may_exchange(Channel const& channel, Endpoint const& peer) const;
+    void note_answer();
+    [[nodiscard]] bool is_left_alone(TimePoint now) const;
+    [[nodiscard]] bool believes_peers(TimePoint now) const;
+    [[nodiscard]] bool may_exchange(TimePoint now, Channel const& channel,
+                                    Endpoint const& peer) const;
 
     // memberships.cpp
     void on_certificate(TimePoint now, Channel& channel, Bytes certificate);

@@ -104,9 +104,9 @@ void OneEngine::certify(ByteVector issuer, ByteVector certificate)
     drain();
 }
 
-void OneEngine::introduce(std::vector<Endpoint> const& endpoints)
+void OneEngine::introduce(std::vector<Endpoint> const& endpoints, bool is_answer)
 {
-    node_->engine.handle(now_, peer::CandidatesFound{id_, endpoints});
+    node_->engine.handle(now_, peer::CandidatesFound{id_, endpoints, is_answer});
     drain();
 }
 

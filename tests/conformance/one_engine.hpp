@@ -110,7 +110,7 @@ public:
 
     /// `waited` as in DatagramReceived.
     void receive(Endpoint from, ByteVector const& bytes, Duration waited = {});
-    void introduce(std::vector<Endpoint> const& endpoints);
+    void introduce(std::vector<Endpoint> const& endpoints, bool is_answer = true);
     void leave();
     /// A tracker's certificate for this node.
     void certify(ByteVector issuer, ByteVector certificate);

@@ -25,7 +25,7 @@ std::vector<Endpoint> peers_in(Datagrams const& datagrams)
 /// A node with neighbours at addresses of all kinds.
 class Exchange : public ::testing::Test {
 protected:
-    explicit Exchange(bool plain = false) : node_{options(plain)}
+    explicit Exchange(bool plain = false, bool strict = false) : node_{options(plain, strict)}
     {
         std::uint32_t number = 1;
         for (char const* const text :
@@ -36,10 +36,11 @@ protected:
         }
     }
 
-    static OneEngine::Options options(bool plain)
+    static OneEngine::Options options(bool plain, bool strict)
     {
         OneEngine::Options options;
         options.node.pex_plain = plain;
+        options.node.strict = strict;
         return options;
     }
 
@@ -113,6 +114,7 @@ TEST_F(PlainExchange, PP_8_13_a_private_addresses_from_a_public_neighbour_are_no
 
 TEST_F(Exchange, PP_3_10_1_b_plain_addresses_stay_within_a_private_network)
 {
+    node_.introduce({}); // a tracker answers
     EXPECT_TRUE(ask(address("198.51.100.7:2000")).empty());
     std::vector<Endpoint> const at_home = ask(address("192.168.1.10:2000"));
     EXPECT_GT(at_home.size(), 2u);
@@ -132,6 +134,80 @@ TEST_F(Exchange, PP_3_10_1_b_plain_addresses_stay_within_a_private_network)
     EXPECT_EQ(datagrams_to(also_outside), 0u);
     EXPECT_TRUE(all_of<wire::PexRequest>(peers_[9].take()).empty());
     EXPECT_FALSE(all_of<wire::PexRequest>(peers_[0].take()).empty());
+}
+
+/// Who asked for candidates and got no answer.
+class LeftAlone : public Exchange {
+protected:
+    /// Public addresses that are told and believed.
+    [[nodiscard]] bool exchanges_public_addresses()
+    {
+        bool const tells = !ask(address("198.51.100.7:2000")).empty();
+        Endpoint const outside = address("203.0.113.77:1000");
+        peers_[9].send({wire::PexResponse{outside}}); // 203.0.113.5
+        node_.run_for(2s);
+        bool const believes = datagrams_to(outside) > 0;
+        EXPECT_EQ(tells, believes);
+        return believes;
+    }
+};
+
+TEST_F(LeftAlone, PP_3_10_1_b_where_no_tracker_answers_peers_introduce_each_other)
+{
+    node_.run_for(1s);
+    EXPECT_TRUE(exchanges_public_addresses());
+    EXPECT_FALSE(all_of<wire::PexRequest>(peers_[9].take()).empty());
+}
+
+TEST_F(LeftAlone, PP_3_10_1_b_a_tracker_that_falls_silent_is_missed_after_a_while)
+{
+    node_.introduce({});
+    node_.run_for(30s);
+    EXPECT_TRUE(exchanges_public_addresses());
+}
+
+TEST_F(LeftAlone, PP_3_10_1_b_a_tracker_may_be_silent_for_a_few_seconds)
+{
+    node_.introduce({});
+    node_.run_for(10s);
+    EXPECT_FALSE(exchanges_public_addresses());
+}
+
+TEST_F(LeftAlone, PP_3_10_1_b_a_tracker_that_answers_is_enough_even_if_it_knows_nobody)
+{
+    for (int i = 0; i < 4; ++i) {
+        node_.run_for(5s);
+        node_.introduce({});
+    }
+    EXPECT_FALSE(exchanges_public_addresses());
+}
+
+TEST_F(LeftAlone, PP_3_10_1_b_what_a_link_names_is_no_answer)
+{
+    for (int i = 0; i < 4; ++i) {
+        node_.run_for(5s);
+        node_.introduce({}, false);
+    }
+    EXPECT_TRUE(exchanges_public_addresses());
+}
+
+TEST_F(LeftAlone, PP_3_10_1_b_a_tracker_that_is_back_ends_it)
+{
+    node_.run_for(20s);
+    node_.introduce({});
+    EXPECT_FALSE(exchanges_public_addresses());
+}
+
+/// As LeftAlone, and strict.
+class StrictAlone : public Exchange {
+protected:
+    StrictAlone() : Exchange(false, true) {}
+};
+
+TEST_F(StrictAlone, PP_3_10_1_b_the_strict_believe_nobody_but_trackers)
+{
+    node_.run_for(20s);
+    EXPECT_TRUE(ask(address("198.51.100.7:2000")).empty());
 }
 
 /// Without a tracker that issues them certificates are not believed, and not in the way.

@@ -235,7 +235,7 @@ void World::lie(std::uint32_t number)
 
 void World::tell_known_peers(SimNode& node)
 {
-    peer::CandidatesFound found{swarm_, {}};
+    peer::CandidatesFound found{swarm_, {}, false};
     for (std::size_t tries = 0; tries < 100 && found.endpoints.size() < known_peers; ++tries) {
         SimNode const& other = *nodes_[node.rng.below(nodes_.size())];
         if (other.alive && other.plan.number != node.plan.number && other.plan.number != 0) {

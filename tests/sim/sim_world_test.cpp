@@ -321,5 +321,19 @@ TEST(SimWorld, viewers_come_and_go)
     EXPECT_GT(result.continuity, 0.9);
 }
 
+/// Whoever the source and its neighbours know leaves; those who come know five peers.
+TEST(SimWorld, a_swarm_lives_on_without_its_tracker)
+{
+    Scenario scenario = load("small");
+    scenario.mean_session = 20;
+    scenario.tracker_down_from = 10;
+    scenario.tracker_down_until = 120;
+    scenario.seconds = 120;
+    scenario.measure_from = 80; // four sessions later
+    RunResult const result = run(scenario);
+    EXPECT_TRUE(result.violations.empty());
+    EXPECT_GT(result.continuity, 0.9);
+}
+
 } // namespace
 } // namespace ppsp::sim

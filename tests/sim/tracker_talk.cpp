@@ -104,11 +104,10 @@ void TrackerTalk::on_answer(TimePoint now, std::string const* body,
     }
     auto const swarm = *from_hex(swarm_id_);
     for (ppstp::SwarmResult const& result : response->swarm_results) {
-        if (auto endpoints = candidates_.choose(result.peers, {own_}); !endpoints.empty()) {
-            inputs.emplace_back(peer::CandidatesFound{swarm, std::move(endpoints)});
-        } else if (role_ == peer::Role::viewer && finding_) {
-            find_wanted_ = true; // nobody there yet
-        }
+        auto endpoints = candidates_.choose(result.peers, {own_});
+        bool const is_alone = endpoints.empty() && role_ == peer::Role::viewer && finding_;
+        find_wanted_ = find_wanted_ || is_alone; // nobody there yet
+        inputs.emplace_back(peer::CandidatesFound{swarm, std::move(endpoints)});
         auto proven = peer::uplinks_of(swarm, result);
         if (!proven.peers.empty()) {
             inputs.emplace_back(std::move(proven));
