@@ -231,7 +231,9 @@ void Engine::handle(TimePoint now, Input const& input)
             },
             [&](LeaveSwarm const& leave) { parts.leave(now, leave.swarm); },
             [&](CandidatesFound const& found) {
-                with_swarm(found.swarm, [&](Swarm& s) { s.on_candidates(now, found.endpoints, found.is_answer); });
+                with_swarm(found.swarm, [&](Swarm& s) {
+                    s.on_candidates(now, found.endpoints, found.is_answer);
+                });
             },
             [&](UplinksProven const& proven) {
                 with_swarm(proven.swarm, [&](Swarm& s) { s.on_uplinks_proven(proven.peers); });
