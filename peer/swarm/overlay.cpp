@@ -11,7 +11,8 @@ constexpr Duration pex_recent = 60s;
 /// Of the conversations that we begin so many are kept for addresses of a tracker or a link: who
 /// names peers to us cannot surround us with its own (RFC 7574 §3.10.1, §12.2.3).
 constexpr std::size_t trusted_percent_min = 30;
-/// A tracker is asked for more candidates that often; in the Internet nobody else names any.
+/// A tracker is asked for more candidates that often; while it answers, nobody else names any on
+/// the Internet.
 constexpr Duration lonely_gap = 2s;
 constexpr Duration candidates_gap = 10s;
 /// Candidates are looked through again that long after there was none to dial.
@@ -42,6 +43,7 @@ void Swarm::note_answer()
     was_answered_ = true;
 }
 
+/// The first question since the last answer is the one that counts.
 void Swarm::want_candidates(TimePoint now)
 {
     services_.outbox.push(CandidatesWanted{id()});
