@@ -13,16 +13,18 @@ constexpr int never = 1'000'000;
 
 class Repairs : public testing::Test {
 protected:
-    Repairs() : source_(swarm_.add_source(small_units())), viewer_(swarm_.add_viewer(3s))
+    explicit Repairs(Duration unit_duration = 50ms)
+        : source_(swarm_.add_source(small_units(unit_duration))), viewer_(swarm_.add_viewer(3s))
     {
         swarm_.faults.delay = way;
         swarm_.introduce(viewer_);
         swarm_.run_for(10s);
     }
 
-    [[nodiscard]] static VirtualSwarm::SourceOptions small_units()
+    [[nodiscard]] static VirtualSwarm::SourceOptions small_units(Duration duration)
     {
         VirtualSwarm::SourceOptions options;
+        options.unit_duration = duration;
         options.chunks_per_unit = 8;
         return options;
     }
@@ -85,6 +87,20 @@ TEST_F(Repairs, what_was_lost_is_asked_for_and_comes_once)
     EXPECT_LT(t.twice, t.all / 1000);
     EXPECT_EQ(swarm_.figures(viewer_).stalls, 0U);
     EXPECT_EQ(swarm_.figures(viewer_).skipped_units, 0U);
+}
+
+/// Units as far apart as those of one substream are from each other.
+class RareUnits : public Repairs {
+protected:
+    RareUnits() : Repairs(400ms) {}
+};
+
+TEST_F(RareUnits, the_next_unit_tells_what_became_of_the_last_chunk_of_the_one_before)
+{
+    lose_every(never, 3);
+    Traffic const t = traffic(60s);
+    ASSERT_GT(acks_, 150);
+    EXPECT_LT(t.twice, t.all / 1000);
 }
 
 } // namespace
