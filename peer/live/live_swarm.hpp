@@ -6,6 +6,7 @@
 #include "peer/live/signature_budget.hpp"
 #include "peer/live/unit_signs.hpp"
 #include "peer/playout/playout.hpp"
+#include "peer/playout/start_units.hpp"
 #include "peer/policy/first_copies.hpp"
 #include "peer/policy/neighbour_homes.hpp"
 #include "peer/policy/newcomer_share.hpp"
@@ -109,6 +110,7 @@ private:
         return slots_.passes_on(substream);
     }
     [[nodiscard]] bool playing() const override { return playout_.playing(); }
+    [[nodiscard]] bool knows_start() const override;
     [[nodiscard]] std::optional<TimePoint> due(UnitIndex unit) const override;
 
     // storage.cpp
@@ -235,6 +237,7 @@ private:
     static constexpr std::uint32_t requested_chunks_per_datagram_max = 4096;
     std::uint32_t request_budget_ = 0; ///< chunks that the datagram in hand may still ask for
     NewcomerShare newcomers_;
+    StartUnits starts_;
     std::deque<Spreading> spreading_; ///< newest last
     FirstCopies first_copies_;        ///< of a source
     UnaskedCopies unasked_;           ///< of a source

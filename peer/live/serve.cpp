@@ -180,11 +180,11 @@ void LiveSwarm::request_chunk(TimePoint now, Channel& channel, ChunkId chunk)
     UnitIndex const unit = store_->grid().unit_of(chunk);
     if (!store_->complete(unit)) {
         // It is on its way through us: the neighbour joins those that get it, if there is a place.
-        // What does not come, whoever asks for it, must not push out what does.
+        // Otherwise it gets what is here, which it may have heard of.
         auto const at = std::find_if(spreading_.rbegin(), spreading_.rend(),
                                      [unit](Spreading const& s) { return s.unit == unit; });
-        if (at == spreading_.rend() || !adopt(now, *at, channel)) {
-            return;
+        if (at != spreading_.rend()) {
+            adopt(now, *at, channel);
         }
     }
     if (!store_->has(chunk)) {
@@ -237,9 +237,12 @@ bool LiveSwarm::helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit)
     std::uint32_t const chunks_per_unit = store_->grid().chunks_per_unit();
     Duration const duration = clock_.unit_duration().value_or(config_.unit_duration);
     Duration const known_for = now - channel.opened_at;
+    bool const is_new = NewcomerShare::is_new(known_for);
+    if (is_new && !starts_.contains(*store_, unit)) {
+        return false;
+    }
     // Counted for those alone who may be newcomers: it takes a look at all intervals.
-    std::uint64_t const units =
-        NewcomerShare::is_new(known_for) ? channel.has.chunks().chunk_count() / chunks_per_unit : 0;
+    std::uint64_t const units = is_new ? channel.has.chunks().chunk_count() / chunks_per_unit : 0;
     Duration const holds =
         duration * static_cast<Duration::rep>(std::min<std::uint64_t>(units, held_units_max));
     return newcomers_.helps(now, {key_of(channel), known_for, holds}, unit,
@@ -411,8 +414,10 @@ void LiveSwarm::announce(TimePoint now, UnitIndex unit)
         // place with them is worth (NeighbourHomes).
         bool const shows =
             at_home && (unit / substreams + to_number(channel->own_id)) % home_sample == 0;
+        // Who just came may have nothing yet, whoever of us called.
+        bool const is_new = NewcomerShare::is_new(now - channel->opened_at);
         bool const follows = !channel->profile.is_source() && !channel->has.has(whole) &&
-                             (few || is_offered || is_source() || channel->follows_us());
+                             (few || is_offered || is_source() || is_new || channel->follows_us());
         bool const concerned = channel->is_open() && !channel->choked_by_us && (follows || shows);
         if (!concerned || channel->pushing.contains(whole)) {
             continue;
@@ -422,7 +427,6 @@ void LiveSwarm::announce(TimePoint now, UnitIndex unit)
             continue;
         }
         // Who is full does not advertise, but where it passes units on.
-        bool const is_new = NewcomerShare::is_new(now - channel->opened_at);
         if (!refused && !is_offered && !few && !shows && !is_new) {
             continue;
         }

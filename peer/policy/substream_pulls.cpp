@@ -46,7 +46,19 @@ void SubstreamPicker::examine(TimePoint now, PickerView const& view, Plan& plan,
             return;
         }
     }
+    if (waits_for_start(view, unit)) {
+        state.check = now + config_.start_gap;
+        return;
+    }
     pull(now, view, plan, unit, state);
+}
+
+/// Before there is a picture nothing is of use but what it begins with: whoever joins with many
+/// others would take from them what they begin with.
+bool SubstreamPicker::waits_for_start(PickerView const& view, UnitIndex unit) const
+{
+    return !view.playing() && view.knows_start() &&
+           unit >= view.first_wanted() + config_.hedged_units;
 }
 
 void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit,

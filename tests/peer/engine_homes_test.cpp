@@ -109,10 +109,10 @@ TEST(HomesTest, a_viewer_passes_on_what_comes_to_it)
     };
     of.swarm.run_for(6s);
     of.said.clear();
-    of.swarm.run_for(6s);
+    of.swarm.run_for(20s); // it shows little: its playout stands still most of the time
     Haves const after = of.said[{viewer.endpoint, of.source->endpoint}];
-    ASSERT_EQ(after.size(), 1u);
-    EXPECT_NE(after.begin()->first, home);
+    EXPECT_FALSE(after.empty());
+    EXPECT_FALSE(after.contains(home));
 }
 
 /// How long after its unit was cut a parent's DATA leaves, on average, and a constant.

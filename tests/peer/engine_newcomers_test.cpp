@@ -51,16 +51,17 @@ TEST(Offers, only_who_has_places_free_offers_them)
     EXPECT_EQ(said[poor.endpoint].offers, 0u);
 }
 
-TEST(Newcomers, a_newcomer_hears_of_every_unit_at_first)
+/// What one that has no place for it says to a newcomer in its first three seconds, and in the six
+/// after them.
+std::pair<std::uint32_t, std::uint32_t> haves_to_a_newcomer(bool newcomer_calls)
 {
     VirtualSwarm swarm{21};
     peer::NodeConfig config;
-    config.neighbours_target = 1; // what is said to a handful does not count here
+    config.neighbours_target = 2; // what is said to a handful does not count here
     swarm.add_source({});
     swarm.run_for(1s);
     VirtualNode& full = swarm.add_viewer(800ms, 200'000, config);
     swarm.introduce(full);
-    swarm.introduce(swarm.add_viewer());
     swarm.run_for(5s);
     VirtualNode& newcomer = swarm.add_viewer();
     Announcements said;
@@ -70,12 +71,101 @@ TEST(Newcomers, a_newcomer_hears_of_every_unit_at_first)
         }
         return true;
     };
-    swarm.introduce(newcomer);
+    if (newcomer_calls) {
+        swarm.introduce(newcomer);
+    } else {
+        swarm.introduce(full, {newcomer.endpoint});
+    }
+    swarm.introduce(swarm.add_viewer(), {full.endpoint});
+    swarm.introduce(swarm.add_viewer(), {full.endpoint});
     swarm.run_for(3s);
     std::uint32_t const at_first = said.haves;
     swarm.run_for(6s);
+    return {at_first, said.haves - at_first};
+}
+
+TEST(Newcomers, a_newcomer_hears_of_every_unit_at_first)
+{
+    auto const [at_first, later] = haves_to_a_newcomer(true);
     EXPECT_GT(at_first, 25u);
-    EXPECT_LT(said.haves - at_first, at_first / 2);
+    EXPECT_LT(later, at_first / 2);
+}
+
+TEST(Newcomers, one_that_is_called_hears_as_much)
+{
+    auto const [at_first, later] = haves_to_a_newcomer(false);
+    EXPECT_GT(at_first, 25u);
+    EXPECT_LT(later, at_first / 2);
+}
+
+/// One who serves a child with nearly all that it has is asked for the last second of the stream.
+TEST(Newcomers, what_a_picture_begins_with_comes_first)
+{
+    constexpr std::uint64_t stream_bps = 16ULL * 1024 * 8 * 20;
+    VirtualSwarm swarm{24};
+    swarm.add_source({});
+    swarm.run_for(1s);
+    peer::NodeConfig config;
+    config.places = 8;
+    VirtualNode& server = swarm.add_viewer(800ms, stream_bps * 13 / 10, config);
+    swarm.introduce(server);
+    swarm.run_for(3s);
+    swarm.introduce(swarm.add_viewer(), {server.endpoint});
+    swarm.run_for(6500ms);
+    while (*swarm.figures(server).newest_unit % 20 != 15) { // the key frame is not the oldest unit
+        swarm.run_for(10ms);
+    }
+    VirtualNode& newcomer = swarm.add_viewer();
+    peer::UnitIndex const newest = *swarm.figures(server).newest_unit;
+    swarm.introduce(newcomer, {server.endpoint});
+    swarm.run_for(700ms);
+    std::vector<peer::UnitIndex> pulled;
+    for (auto const& event : newcomer.log.events) {
+        auto const* const whole = std::get_if<peer::UnitCompleted>(&event);
+        if (whole != nullptr && whole->unit <= newest) {
+            pulled.push_back(whole->unit);
+        }
+    }
+    ASSERT_GE(pulled.size(), 2u);
+    for (std::size_t i = 0; i < 2; ++i) {
+        EXPECT_LE((pulled[i] + 2) % 20, 2u) << pulled[i] << ": the PAT ends unit 199";
+    }
+}
+
+/// A viewer without a free place that misses a chunk of a unit is asked for the others.
+TEST(Newcomers, get_the_part_of_a_unit_that_is_there)
+{
+    VirtualSwarm swarm{25};
+    swarm.add_source({});
+    swarm.run_for(1s);
+    peer::NodeConfig config;
+    config.places = 1;
+    VirtualNode& server = swarm.add_viewer(800ms, std::nullopt, config);
+    swarm.introduce(server);
+    swarm.run_for(3s);
+    swarm.introduce(swarm.add_viewer(), {server.endpoint}); // it takes the place
+    swarm.run_for(3s);
+    peer::UnitIndex const unit = *swarm.figures(server).newest_unit + 2;
+    VirtualNode& newcomer = swarm.add_viewer();
+    std::set<std::uint64_t> came;
+    swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector& bytes) {
+        wire::DatagramReader reader(bytes, {});
+        for (auto message = reader.next(); message && *message; message = reader.next()) {
+            auto const* const data = std::get_if<wire::Data>(&**message);
+            auto const chunk = data == nullptr ? 0 : to_number(data->chunks.first);
+            if (chunk == unit * 16 + 15) {
+                return false;
+            }
+            if (chunk / 16 == unit && from == server.endpoint && to == newcomer.endpoint) {
+                came.insert(chunk);
+            }
+        }
+        return true;
+    };
+    swarm.run_for(300ms);
+    swarm.introduce(newcomer, {server.endpoint});
+    swarm.run_for(400ms);
+    EXPECT_EQ(came.size(), 15u);
 }
 
 /// Units whose HAVE came more than once, while this was asked of `from`.
