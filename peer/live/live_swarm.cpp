@@ -80,6 +80,7 @@ void LiveSwarm::on_closed(TimePoint, Channel& channel)
     neighbour_homes_.forget(key_of(channel));
     first_copies_.forget(key_of(channel));
     unasked_.forget(key_of(channel));
+    trials_.forget(key_of(channel));
     newcomers_.forget(key_of(channel));
     fetch_wanted_ = true;
 }
@@ -129,7 +130,8 @@ void LiveSwarm::tend_all(TimePoint now)
     revive(now);
     relieve(now);
     if (!is_source()) {
-        slots_.note_fed(now, fed(now));
+        SubstreamSet const fed_now = fed(now);
+        slots_.note_fed(now, fed_now, firsthand(fed_now));
     }
     update_budget(now);
     probe_jump(now);

@@ -11,6 +11,7 @@
 #include "peer/policy/neighbour_homes.hpp"
 #include "peer/policy/newcomer_share.hpp"
 #include "peer/policy/picker.hpp"
+#include "peer/policy/place_trials.hpp"
 #include "peer/policy/unasked_copies.hpp"
 #include "peer/policy/upload_slots.hpp"
 #include "peer/policy/waiting_list.hpp"
@@ -165,6 +166,7 @@ private:
     // send.cpp
     void update_budget(TimePoint now);
     [[nodiscard]] SubstreamSet fed(TimePoint now) const;
+    [[nodiscard]] SubstreamSet firsthand(SubstreamSet fed) const;
     [[nodiscard]] double place_bps() const;
     [[nodiscard]] Duration unit_time() const;
     void relieve(TimePoint now);
@@ -241,6 +243,7 @@ private:
     std::deque<Spreading> spreading_; ///< newest last
     FirstCopies first_copies_;        ///< of a source
     UnaskedCopies unasked_;           ///< of a source
+    PlaceTrials trials_;              ///< of a source
     TimePoint pulls_pause_until_{};
     TimePoint first_copies_late_until_{};
     bool play_wanted_ = false;

@@ -74,6 +74,18 @@ SubstreamSet LiveSwarm::fed(TimePoint now) const
     return result;
 }
 
+/// Of those the ones that the source itself pushes.
+SubstreamSet LiveSwarm::firsthand(SubstreamSet fed) const
+{
+    SubstreamSet result;
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        auto const parent = fed[substream] ? picker_->parent_of(substream) : std::nullopt;
+        Channel const* const channel = parent ? channel_of(*parent) : nullptr;
+        result.set(substream, channel != nullptr && channel->profile.is_source());
+    }
+    return result;
+}
+
 /// What a child in one substream takes on our uplink, on average. Only with a store.
 double LiveSwarm::place_bps() const
 {

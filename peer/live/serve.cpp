@@ -222,14 +222,16 @@ void LiveSwarm::make_pull_ready(TimePoint now, Channel& channel, ChunkId chunk)
 }
 
 /// What a place is worth with the neighbour: little in a substream that is not one of its homes,
-/// nothing with one that does not pass on what it gets.
+/// nothing with one that does not pass on what it gets. What a source pushes becomes a home, so
+/// that it presumes that of who has not had the substream yet.
 double LiveSwarm::rank(TimePoint now, Channel const& channel, std::uint32_t substream) const
 {
     PeerKey const key = key_of(channel);
     if (first_copies_.distrusts(now, key)) {
         return 0.0;
     }
-    return neighbour_homes_.weigh(now, key, substream, channel.rank());
+    bool const presumed = is_source() && trials_.is_open(now, key, substream);
+    return presumed ? channel.rank() : neighbour_homes_.weigh(now, key, substream, channel.rank());
 }
 
 bool LiveSwarm::helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit)
@@ -348,6 +350,10 @@ void LiveSwarm::add_child(TimePoint now, Spreading& spreading, Channel& channel)
     ChunkRange const whole = store_->grid().chunks(spreading.unit);
     auto const order = static_cast<std::uint32_t>(spreading.children.size());
     spreading.children.push_back(key_of(channel));
+    if (is_source()) {
+        trials_.note_given(now, key_of(channel),
+                           static_cast<std::uint32_t>(spreading.unit % substreams));
+    }
     channel.pushing.add(whole);
     TimePoint const since = waits_since(now, spreading, channel);
     for (ChunkId chunk = whole.first; chunk <= whole.last; chunk = chunk + 1) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 #include <span>
+#include <tuple>
 #include <utility>
 
 namespace ppsp::peer {
@@ -33,11 +34,21 @@ void HomeSubstreams::set(std::uint32_t places, std::size_t neighbours)
         static_cast<std::uint32_t>(std::lround(std::sqrt(static_cast<double>(places)) * per_root));
     auto const by_neighbours = static_cast<std::uint32_t>(std::min<std::size_t>(
         places, neighbours == 0 ? places : (places + neighbours - 1) / neighbours));
-    homes_ = std::clamp<std::uint32_t>(std::max(by_places, by_neighbours), 1, substreams);
-    extra_ = std::min(extra_, substreams - homes_);
+    homes_by_places_ = std::clamp<std::uint32_t>(std::max(by_places, by_neighbours), 1, substreams);
+    resize();
 }
 
-void HomeSubstreams::note_fed(TimePoint now, SubstreamSet fed)
+/// There are more of them where the source pushes more, while each has places for two: what comes
+/// once has to go on twice at least, or it comes to few.
+void HomeSubstreams::resize()
+{
+    auto const by_source = std::min(static_cast<std::uint32_t>(firsthand_.count()), places_ / 2);
+    homes_ = std::max(homes_by_places_, by_source);
+    extra_ = std::min(extra_, substreams - homes_);
+    take_firsthand();
+}
+
+void HomeSubstreams::note_fed(TimePoint now, SubstreamSet fed, SubstreamSet firsthand)
 {
     for (std::uint32_t substream = 0; substream < substreams; ++substream) {
         if (fed_[substream] && !fed[substream]) {
@@ -45,6 +56,26 @@ void HomeSubstreams::note_fed(TimePoint now, SubstreamSet fed)
         }
     }
     fed_ = fed;
+    if (firsthand_ != firsthand) {
+        firsthand_ = firsthand;
+        resize();
+    }
+}
+
+/// In the place of the homes that are wanted least.
+void HomeSubstreams::take_firsthand()
+{
+    auto const others = order_.begin() + homes_;
+    auto const is_less_wanted = [this](std::uint32_t a, std::uint32_t b) {
+        return std::tuple(firsthand_[a], fed_[a], refused_[a]) <
+               std::tuple(firsthand_[b], fed_[b], refused_[b]);
+    };
+    for (auto at = others; at != order_.end(); ++at) {
+        auto const least = std::min_element(order_.begin(), others, is_less_wanted);
+        if (firsthand_[*at] && !firsthand_[*least]) {
+            std::swap(*least, *at);
+        }
+    }
 }
 
 /// Of those from `first` on.

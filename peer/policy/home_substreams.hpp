@@ -20,6 +20,8 @@ namespace ppsp::peer {
 ///
 /// Which ones is drawn by each node for itself; places that stay free there are for all, so that
 /// demand decides in the end. Who gets nothing of a home has nothing to pass on: the home moves.
+/// What the source itself pushes is always at home: a unit of which it has three copies goes
+/// nowhere if those who get them mean to pass others on, as two of three do by chance.
 class HomeSubstreams {
 public:
     /// Homes of a node: that times the root of its places. 4 places 1, 8 places 2, 42 places 4.
@@ -40,8 +42,9 @@ public:
     /// How many places there are, and how many neighbours that could each use one of a substream:
     /// where those are few, more substreams are needed to use all places.
     void set(std::uint32_t places, std::size_t neighbours);
-    /// Which substreams somebody pushes to us; all, while nothing was said.
-    void note_fed(TimePoint now, SubstreamSet fed);
+    /// Which substreams somebody pushes to us, all while nothing was said, and which of them the
+    /// source does.
+    void note_fed(TimePoint now, SubstreamSet fed, SubstreamSet firsthand);
     /// Once in a while; `taken` = places in use. A home that brings nothing moves. Another
     /// substream is opened while places stay free, of those that come the one that was asked for
     /// most in vain; the last one is closed to newcomers when none is.
@@ -54,15 +57,19 @@ public:
 
 private:
     using Order = std::array<std::uint32_t, substreams>;
+    void resize();
+    void take_firsthand();
     void leave_barren(TimePoint now);
     [[nodiscard]] Order::iterator most_wanted(Order::iterator first);
 
     Order order_{};
     std::array<double, substreams> refused_{}; ///< lately
     SubstreamSet fed_ = SubstreamSet{}.set();
+    SubstreamSet firsthand_;
     std::array<TimePoint, substreams> barren_since_{}; ///< of those that are not fed
-    std::uint32_t homes_ = substreams;                 ///< the first ones of `order_`
-    std::uint32_t extra_ = 0;                          ///< open beside them
+    std::uint32_t homes_by_places_ = substreams;
+    std::uint32_t homes_ = substreams; ///< the first ones of `order_`
+    std::uint32_t extra_ = 0;          ///< open beside them
     std::uint32_t places_ = 0;
     TimePoint full_at_{};
     TimePoint reviewed_{};

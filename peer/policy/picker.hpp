@@ -111,6 +111,8 @@ public:
     [[nodiscard]] virtual bool offers(TimePoint now, PeerKey parent) const = 0;
     /// Units of the substream are pushed to us: we can push them on.
     [[nodiscard]] virtual bool fed(TimePoint now, std::uint32_t substream) const = 0;
+    /// Who pushes them, or was asked to.
+    [[nodiscard]] virtual std::optional<PeerKey> parent_of(std::uint32_t substream) const = 0;
     /// Asks a parent again for what is missing of a unit that it pushes, as soon as that shows.
     [[nodiscard]] virtual bool asks_for_gaps() const { return false; }
     /// Substreams without a parent: other neighbours are needed.

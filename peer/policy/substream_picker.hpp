@@ -134,6 +134,10 @@ public:
     [[nodiscard]] bool offers(TimePoint now, PeerKey parent) const override;
     [[nodiscard]] bool offers(TimePoint now, PeerKey parent, std::uint32_t substream) const;
     [[nodiscard]] bool fed(TimePoint now, std::uint32_t substream) const override;
+    [[nodiscard]] std::optional<PeerKey> parent_of(std::uint32_t substream) const override
+    {
+        return substreams_[substream].parent;
+    }
     [[nodiscard]] bool asks_for_gaps() const override { return true; }
     [[nodiscard]] std::uint32_t orphans() const override;
 

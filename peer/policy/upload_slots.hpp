@@ -56,8 +56,11 @@ public:
     [[nodiscard]] std::uint32_t limit(std::uint32_t substream) const;
     /// Whether the node means to pass the substream on: a source does that with all.
     [[nodiscard]] bool passes_on(std::uint32_t substream) const;
-    /// Which substreams come to us: only those can be passed on.
-    void note_fed(TimePoint now, SubstreamSet fed) { homes_.note_fed(now, fed); }
+    /// Which substreams come to us, only those can be passed on; and which of them from the source.
+    void note_fed(TimePoint now, SubstreamSet fed, SubstreamSet firsthand)
+    {
+        homes_.note_fed(now, fed, firsthand);
+    }
     /// Somebody asked in vain.
     void note_refused(std::uint32_t substream) { homes_.note_refused(substream); }
     /// Places that a neighbour has over all substreams.

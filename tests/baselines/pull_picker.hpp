@@ -63,6 +63,10 @@ public:
     [[nodiscard]] bool offers(TimePoint now, PeerKey parent) const override;
     /// What came whole may be announced, whatever way it came.
     [[nodiscard]] bool fed(TimePoint, std::uint32_t) const override { return true; }
+    [[nodiscard]] std::optional<PeerKey> parent_of(std::uint32_t) const override
+    {
+        return std::nullopt;
+    }
     [[nodiscard]] std::uint32_t orphans() const override { return 0; }
 
 protected:

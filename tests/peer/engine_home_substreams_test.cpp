@@ -156,8 +156,8 @@ HomeSubstreams with_barren_home()
 {
     HomeSubstreams homes;
     homes.set(8, many_neighbours);
-    homes.note_fed(at(9s), SubstreamSet{}.set());
-    homes.note_fed(at(10s), all_but(1));
+    homes.note_fed(at(9s), SubstreamSet{}.set(), {});
+    homes.note_fed(at(10s), all_but(1), {});
     return homes;
 }
 
@@ -180,7 +180,7 @@ TEST(HomeSubstreamsTest, a_home_that_brings_nothing_moves_to_where_most_is_asked
 TEST(HomeSubstreamsTest, it_moves_only_to_one_that_comes)
 {
     HomeSubstreams homes = with_barren_home();
-    homes.note_fed(at(10s), all_but(1).reset(6));
+    homes.note_fed(at(10s), all_but(1).reset(6), {});
     homes.note_refused(4);
     homes.note_refused(6);
     homes.note_refused(6);
@@ -188,7 +188,7 @@ TEST(HomeSubstreamsTest, it_moves_only_to_one_that_comes)
     EXPECT_TRUE(homes.contains(4));
 
     HomeSubstreams starved = with_barren_home();
-    starved.note_fed(at(11s), SubstreamSet{});
+    starved.note_fed(at(11s), SubstreamSet{}, {});
     starved.review(at(20s), 8);
     EXPECT_TRUE(starved.contains(0) && starved.contains(1)) << "nothing comes: they stay";
 }
@@ -196,8 +196,8 @@ TEST(HomeSubstreamsTest, it_moves_only_to_one_that_comes)
 TEST(HomeSubstreamsTest, a_home_that_came_again_stays)
 {
     HomeSubstreams homes = with_barren_home();
-    homes.note_fed(at(12s), SubstreamSet{}.set());
-    homes.note_fed(at(12500ms), all_but(1));
+    homes.note_fed(at(12s), SubstreamSet{}.set(), {});
+    homes.note_fed(at(12500ms), all_but(1), {});
     homes.review(at(15s), 8);
     EXPECT_TRUE(homes.contains(1));
     homes.review(at(16s), 8);
@@ -207,7 +207,7 @@ TEST(HomeSubstreamsTest, a_home_that_came_again_stays)
 TEST(HomeSubstreamsTest, homes_move_one_by_one)
 {
     HomeSubstreams homes = with_barren_home();
-    homes.note_fed(at(10s), all_but(1).reset(0));
+    homes.note_fed(at(10s), all_but(1).reset(0), {});
     homes.review(at(20s), 8);
     EXPECT_NE(homes.contains(0), homes.contains(1));
     homes.review(at(20500ms), 8);
@@ -221,13 +221,71 @@ TEST(HomeSubstreamsTest, free_places_go_first_to_substreams_that_come)
 {
     HomeSubstreams homes;
     homes.set(8, many_neighbours);
-    homes.note_fed(at(0s), all_but(6));
+    homes.note_fed(at(0s), all_but(6), {});
     homes.note_refused(4);
     homes.note_refused(6);
     homes.note_refused(6);
     homes.review(at(1s), 7);
     EXPECT_GT(homes.limit(4), 0u);
     EXPECT_EQ(homes.limit(6), 0u);
+}
+
+SubstreamSet only(std::initializer_list<std::uint32_t> numbers)
+{
+    SubstreamSet set;
+    for (std::uint32_t const number : numbers) {
+        set.set(number);
+    }
+    return set;
+}
+
+SubstreamSet homes_in(HomeSubstreams const& homes)
+{
+    SubstreamSet set;
+    for (std::uint32_t substream = 0; substream < substreams; ++substream) {
+        set.set(substream, homes.contains(substream));
+    }
+    return set;
+}
+
+TEST(HomeSubstreamsTest, what_the_source_pushes_is_at_home)
+{
+    HomeSubstreams homes;
+    homes.set(4, many_neighbours);
+    EXPECT_EQ(homes_in(homes), only({0}));
+    homes.note_fed(at(1s), SubstreamSet{}.set(), only({5}));
+    EXPECT_EQ(homes_in(homes), only({5}));
+    homes.note_fed(at(2s), SubstreamSet{}.set(), {});
+    EXPECT_EQ(homes_in(homes), only({5})) << "and stays there";
+}
+
+TEST(HomeSubstreamsTest, in_the_place_of_the_one_that_is_wanted_least)
+{
+    HomeSubstreams homes;
+    homes.set(8, many_neighbours);
+    homes.note_refused(0);
+    homes.note_fed(at(1s), SubstreamSet{}.set(), only({5}));
+    EXPECT_EQ(homes_in(homes), only({0, 5}));
+    homes.note_fed(at(2s), SubstreamSet{}.set(), only({5, 6}));
+    EXPECT_EQ(homes_in(homes), only({5, 6}));
+}
+
+TEST(HomeSubstreamsTest, it_has_more_homes_while_the_source_pushes_more_with_two_places_each)
+{
+    HomeSubstreams homes;
+    homes.set(4, many_neighbours);
+    homes.note_fed(at(1s), SubstreamSet{}.set(), only({5, 6, 7}));
+    EXPECT_EQ(homes.count(), 2u);
+    EXPECT_EQ(homes_in(homes) & only({5, 6, 7}), homes_in(homes));
+    EXPECT_EQ(homes.limit(5), 3u) << "4 / 2 * 1.25";
+    homes.set(6, many_neighbours);
+    EXPECT_EQ(homes_in(homes), only({5, 6, 7}));
+    homes.set(1, many_neighbours);
+    EXPECT_EQ(homes.count(), 1u);
+    EXPECT_EQ(homes_in(homes) & only({5, 6, 7}), homes_in(homes));
+    homes.set(4, many_neighbours);
+    homes.note_fed(at(2s), SubstreamSet{}.set(), {});
+    EXPECT_EQ(homes.count(), 1u);
 }
 
 TEST(NeighbourHomesTest, an_announcement_counts_for_a_while)

@@ -84,7 +84,7 @@ protected:
         return {ChunkId{chunks - chunks_per_unit}, ChunkId{chunks + ahead * chunks_per_unit - 1}};
     }
 
-    VirtualSwarm swarm_{77};
+    VirtualSwarm swarm_{78};
     VirtualNode* liar_ = nullptr;
     std::vector<VirtualNode*> victims_;
     std::function<void(Messages&)> change = [](Messages&) {};
