@@ -54,11 +54,21 @@ void SubstreamPicker::examine(TimePoint now, PickerView const& view, Plan& plan,
 }
 
 /// Before there is a picture nothing is of use but what it begins with: whoever joins with many
-/// others would take from them what they begin with.
-bool SubstreamPicker::waits_for_start(PickerView const& view, UnitIndex unit) const
+/// others would take from them what they begin with. As soon as that is on its way the rest
+/// follows, so that it is here when it is due.
+bool SubstreamPicker::waits_for_start(PickerView const& view, UnitIndex unit)
 {
-    return !view.playing() && view.knows_start() &&
-           unit >= view.first_wanted() + config_.hedged_units;
+    UnitIndex const first = view.first_wanted();
+    if (view.playing() || !view.knows_start() || unit < first + config_.hedged_units) {
+        return false;
+    }
+    for (UnitIndex needed = first; needed < first + config_.hedged_units; ++needed) {
+        UnitState const* const state = state_of(needed);
+        if (state != nullptr && state->open && !state->started) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit,
