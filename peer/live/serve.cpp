@@ -180,11 +180,11 @@ void LiveSwarm::request_chunk(TimePoint now, Channel& channel, ChunkId chunk)
     UnitIndex const unit = store_->grid().unit_of(chunk);
     if (!store_->complete(unit)) {
         // It is on its way through us: the neighbour joins those that get it, if there is a place.
-        // Otherwise it gets what is here, which it may have heard of.
+        // What does not come, whoever asks for it, must not push out what does.
         auto const at = std::find_if(spreading_.rbegin(), spreading_.rend(),
                                      [unit](Spreading const& s) { return s.unit == unit; });
-        if (at != spreading_.rend()) {
-            adopt(now, *at, channel);
+        if (at == spreading_.rend() || !adopt(now, *at, channel)) {
+            return;
         }
     }
     if (!store_->has(chunk)) {

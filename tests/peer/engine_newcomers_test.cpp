@@ -132,42 +132,6 @@ TEST(Newcomers, what_a_picture_begins_with_comes_first)
     }
 }
 
-/// A viewer without a free place that misses a chunk of a unit is asked for the others.
-TEST(Newcomers, get_the_part_of_a_unit_that_is_there)
-{
-    VirtualSwarm swarm{25};
-    swarm.add_source({});
-    swarm.run_for(1s);
-    peer::NodeConfig config;
-    config.places = 1;
-    VirtualNode& server = swarm.add_viewer(800ms, std::nullopt, config);
-    swarm.introduce(server);
-    swarm.run_for(3s);
-    swarm.introduce(swarm.add_viewer(), {server.endpoint}); // it takes the place
-    swarm.run_for(3s);
-    peer::UnitIndex const unit = *swarm.figures(server).newest_unit + 2;
-    VirtualNode& newcomer = swarm.add_viewer();
-    std::set<std::uint64_t> came;
-    swarm.meddle = [&](Endpoint from, Endpoint to, ByteVector& bytes) {
-        wire::DatagramReader reader(bytes, {});
-        for (auto message = reader.next(); message && *message; message = reader.next()) {
-            auto const* const data = std::get_if<wire::Data>(&**message);
-            auto const chunk = data == nullptr ? 0 : to_number(data->chunks.first);
-            if (chunk == unit * 16 + 15) {
-                return false;
-            }
-            if (chunk / 16 == unit && from == server.endpoint && to == newcomer.endpoint) {
-                came.insert(chunk);
-            }
-        }
-        return true;
-    };
-    swarm.run_for(300ms);
-    swarm.introduce(newcomer, {server.endpoint});
-    swarm.run_for(400ms);
-    EXPECT_EQ(came.size(), 15u);
-}
-
 /// Units whose HAVE came more than once, while this was asked of `from`.
 struct Refusals {
     void read(Bytes bytes, std::uint32_t chunks_per_unit)
