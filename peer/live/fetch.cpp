@@ -326,18 +326,6 @@ ChunkMask LiveSwarm::missing(UnitIndex unit) const
     return store_->missing(unit);
 }
 
-/// By a tracker's word, until the playout does not wait for it any more. The PAT may lie in the
-/// unit before.
-bool LiveSwarm::knows_start() const
-{
-    if (!random_access_hint_ || !store_) {
-        return false;
-    }
-    UnitIndex const start = store_->grid().unit_of(*random_access_hint_);
-    UnitIndex const first = playout_.first_wanted();
-    return first <= start && start <= first + 1 && playout_.first_searched() <= start;
-}
-
 UnitIndex LiveSwarm::first_wanted() const
 {
     return std::max(playout_.first_wanted(), store_->oldest_kept());

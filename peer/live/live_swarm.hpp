@@ -111,7 +111,6 @@ private:
         return slots_.passes_on(substream);
     }
     [[nodiscard]] bool playing() const override { return playout_.playing(); }
-    [[nodiscard]] bool knows_start() const override;
     [[nodiscard]] std::optional<TimePoint> due(UnitIndex unit) const override;
 
     // storage.cpp

@@ -80,8 +80,6 @@ public:
 
     /// First unit that is still needed.
     [[nodiscard]] UnitIndex first_wanted() const;
-    /// First unit that a start may still be found in.
-    [[nodiscard]] UnitIndex first_searched() const { return next_scan_; }
     [[nodiscard]] std::optional<TimePoint> due(UnitIndex unit, LiveStore const& store,
                                                LiveClock const& clock, UnixMicros utc_at_zero,
                                                std::optional<TimePoint> sign) const;

@@ -47,8 +47,6 @@ public:
     [[nodiscard]] virtual bool passes_on(std::uint32_t substream) const = 0;
     /// Whether there is a picture already.
     [[nodiscard]] virtual bool playing() const = 0;
-    /// Whether a picture is known to begin with the first unit that is wanted.
-    [[nodiscard]] virtual bool knows_start() const = 0;
     /// When the playout needs the unit; nullopt while unknown.
     [[nodiscard]] virtual std::optional<TimePoint> due(UnitIndex unit) const = 0;
 };

@@ -48,11 +48,8 @@ struct SubstreamPickerConfig {
     /// Units that are pulled at the same time, but for urgent ones: whoever has room to serve them
     /// has little of it.
     std::uint32_t pulls_max = 6;
-    /// The first units of a joiner are asked of two, and what comes behind them only when they
-    /// come: the random access point and the PAT before it.
+    /// The first units of a joiner are asked of two: the random access point and the PAT before it.
     std::uint32_t hedged_units = 2;
-    /// How soon what waits for them is looked at again.
-    Duration start_gap = std::chrono::milliseconds{50};
     /// Who announced a unit of the substream within this time has a place free in it: whoever has
     /// none rarely does.
     Duration offer_gap = std::chrono::milliseconds{700};
@@ -236,7 +233,6 @@ private:
     void examine(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit,
                  UnitState& state);
     [[nodiscard]] std::uint32_t outstanding(ParentView const& parent) const;
-    [[nodiscard]] bool waits_for_start(PickerView const& view, UnitIndex unit);
     void pull(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit, UnitState& state);
 
     SubstreamPickerConfig config_;

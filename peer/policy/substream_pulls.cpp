@@ -46,29 +46,7 @@ void SubstreamPicker::examine(TimePoint now, PickerView const& view, Plan& plan,
             return;
         }
     }
-    if (waits_for_start(view, unit)) {
-        state.check = now + config_.start_gap;
-        return;
-    }
     pull(now, view, plan, unit, state);
-}
-
-/// Before there is a picture nothing is of use but what it begins with: whoever joins with many
-/// others would take from them what they begin with. As soon as that is on its way the rest
-/// follows, so that it is here when it is due.
-bool SubstreamPicker::waits_for_start(PickerView const& view, UnitIndex unit)
-{
-    UnitIndex const first = view.first_wanted();
-    if (view.playing() || !view.knows_start() || unit < first + config_.hedged_units) {
-        return false;
-    }
-    for (UnitIndex needed = first; needed < first + config_.hedged_units; ++needed) {
-        UnitState const* const state = state_of(needed);
-        if (state != nullptr && state->open && !state->started) {
-            return true;
-        }
-    }
-    return false;
 }
 
 void SubstreamPicker::pull(TimePoint now, PickerView const& view, Plan& plan, UnitIndex unit,

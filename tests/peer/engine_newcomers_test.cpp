@@ -222,36 +222,5 @@ TEST(Newcomers, a_newcomer_that_asks_for_everything_is_answered_in_a_few_words)
     EXPECT_LE(most, 20u) << "sixteen refusals and what is announced";
 }
 
-/// How long those stand still that join over ways of 100 ms and know the newest key frame.
-TEST(Newcomers, a_picture_that_began_early_goes_on)
-{
-    constexpr std::uint64_t swarms = 8;
-    Duration still{};
-    for (std::uint64_t seed = 1; seed <= swarms; ++seed) {
-        VirtualSwarm swarm{seed};
-        swarm.faults.delay = 100ms;
-        swarm.add_source({});
-        swarm.run_for(1s);
-        for (int i = 0; i < 4; ++i) {
-            swarm.introduce(swarm.add_viewer(std::nullopt));
-            swarm.run_for(300ms);
-        }
-        VirtualNode& first = *swarm.nodes()[1];
-        swarm.run_for(5s + 120ms * seed);
-        VirtualNode& newcomer = swarm.add_viewer(std::nullopt);
-        swarm.introduce(newcomer);
-        peer::LiveEdgeFound edge;
-        edge.swarm = swarm.id();
-        edge.chunks_per_unit = 16;
-        edge.random_access = ChunkId{*swarm.figures(first).newest_unit / 20 * 20 * 16};
-        newcomer.engine.handle(swarm.now(), peer::Input{edge});
-        swarm.run_for(4s);
-        ASSERT_TRUE(swarm.figures(newcomer).startup.has_value());
-        EXPECT_LT(*swarm.figures(newcomer).startup, 1500ms);
-        still += swarm.figures(newcomer).stall_time;
-    }
-    EXPECT_LT(still / swarms, 110ms) << "the rest is asked for before the key frame is whole";
-}
-
 } // namespace
 } // namespace ppsp::test

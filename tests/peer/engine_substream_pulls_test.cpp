@@ -50,47 +50,6 @@ TEST_F(SubstreamPickerTest, of_parent_and_holder_only_the_first_goes_on)
     EXPECT_EQ(picker_.fed_by(left_), substreams) << "nothing else follows from it";
 }
 
-TEST_F(SubstreamPickerTest, who_knows_where_its_picture_begins_asks_for_nothing_else_before_it)
-{
-    view_.playing_ = false;
-    view_.knows_start_ = true;
-    join(right_);
-    UnitIndex const newest = unit_0 + 10;
-    for (UnitIndex unit = unit_0; unit <= newest; ++unit) {
-        announce(start, right_, unit);
-    }
-    auto const pulled = [&](Duration now) {
-        std::set<UnitIndex> units;
-        for (Ask const& ask : plan(now).asks) {
-            if (ask.unit <= newest) {
-                units.insert(ask.unit);
-            }
-        }
-        return units;
-    };
-    EXPECT_EQ(pulled(start), (std::set<UnitIndex>{unit_0, unit_0 + 1}));
-    push_half(start + 20ms, picker_.asked(unit_0).value(), unit_0);
-    EXPECT_FALSE(pulled(start + 50ms).contains(unit_0 + 2)) << "the other one has not begun";
-    push_half(start + 60ms, picker_.asked(unit_0 + 1).value(), unit_0 + 1);
-    auto const rest = pulled(start + 100ms);
-    for (UnitIndex unit = unit_0 + 2; unit <= newest; ++unit) {
-        EXPECT_TRUE(rest.contains(unit)) << unit;
-    }
-}
-
-TEST_F(SubstreamPickerTest, who_does_not_know_asks_for_all)
-{
-    view_.playing_ = false;
-    join(right_);
-    for (UnitIndex unit = unit_0; unit <= unit_0 + 10; ++unit) {
-        announce(start, right_, unit);
-    }
-    Plan const all = plan(start);
-    for (UnitIndex unit = unit_0; unit <= unit_0 + 10; ++unit) {
-        EXPECT_FALSE(asks_for(all, unit).empty()) << unit;
-    }
-}
-
 /// Both neighbours hold a unit that is overdue, and one of them was asked for it.
 class SubstreamPickerNoRoomTest : public SubstreamPickerTest {
 protected:

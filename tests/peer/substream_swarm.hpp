@@ -55,7 +55,6 @@ public:
     std::uint32_t places() const override { return places_; }
     bool passes_on(std::uint32_t) const override { return passes_on_; }
     bool playing() const override { return playing_; }
-    bool knows_start() const override { return knows_start_; }
     std::optional<TimePoint> due(UnitIndex) const override { return due_; }
 
     std::vector<ParentView> parents_;
@@ -68,7 +67,6 @@ public:
     std::optional<TimePoint> due_;
     bool passes_on_ = true;
     bool playing_ = true;
-    bool knows_start_ = false;
 };
 
 inline std::vector<Ask> asks_for(Plan const& plan, UnitIndex unit)

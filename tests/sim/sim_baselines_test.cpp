@@ -50,7 +50,6 @@ public:
     std::uint32_t places() const override { return 0; }
     bool passes_on(std::uint32_t) const override { return true; }
     bool playing() const override { return true; }
-    bool knows_start() const override { return false; }
     std::optional<TimePoint> due(UnitIndex) const override { return std::nullopt; }
 
     std::vector<ParentView> parents_;
