@@ -140,6 +140,8 @@ private:
     [[nodiscard]] bool helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit);
     void tell_no_room(TimePoint now, Channel& channel, UnitIndex unit);
     [[nodiscard]] double rank(TimePoint now, Channel const& channel, std::uint32_t substream) const;
+    [[nodiscard]] double rank_of_asker(TimePoint now, Channel const& channel,
+                                       std::uint32_t substream) const;
     /// A unit on its way through us: who gets its chunks as they come.
     struct Spreading {
         UnitIndex unit = 0;

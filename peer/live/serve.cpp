@@ -75,7 +75,8 @@ void LiveSwarm::subscribe(TimePoint now, Channel& channel, UnitIndex unit)
     auto const substream = static_cast<std::uint32_t>(unit % substreams);
     bool const may_have =
         can_push(now, substream) && !first_copies_.distrusts(now, key_of(channel));
-    if (may_have && slots_.admit(now, key_of(channel), substream, rank(now, channel, substream))) {
+    if (may_have &&
+        slots_.admit(now, key_of(channel), substream, rank_of_asker(now, channel, substream))) {
         unasked_.wanted(key_of(channel), substream);
         // What waits to be announced would sound like a refusal now.
         drop_substream(channel.control.haves, substream);
@@ -222,16 +223,25 @@ void LiveSwarm::make_pull_ready(TimePoint now, Channel& channel, ChunkId chunk)
 }
 
 /// What a place is worth with the neighbour: little in a substream that is not one of its homes,
-/// nothing with one that does not pass on what it gets. What a source pushes becomes a home, so
-/// that it presumes that of who has not had the substream yet.
+/// nothing with one that does not pass on what it gets.
 double LiveSwarm::rank(TimePoint now, Channel const& channel, std::uint32_t substream) const
 {
     PeerKey const key = key_of(channel);
     if (first_copies_.distrusts(now, key)) {
         return 0.0;
     }
-    bool const presumed = is_source() && trials_.is_open(now, key, substream);
-    return presumed ? channel.rank() : neighbour_homes_.weigh(now, key, substream, channel.rank());
+    return neighbour_homes_.weigh(now, key, substream, channel.rank());
+}
+
+/// The same of one that asks for the place. What a source pushes becomes a home with who asked for
+/// it, so that a source presumes that of who has not had the substream yet.
+double LiveSwarm::rank_of_asker(TimePoint now, Channel const& channel,
+                                std::uint32_t substream) const
+{
+    PeerKey const key = key_of(channel);
+    bool const presumed =
+        is_source() && trials_.is_open(now, key, substream) && !first_copies_.distrusts(now, key);
+    return presumed ? channel.rank() : rank(now, channel, substream);
 }
 
 bool LiveSwarm::helps_newcomer(TimePoint now, Channel& channel, UnitIndex unit)
@@ -298,8 +308,8 @@ LiveSwarm::Spreading& LiveSwarm::spreading_of(TimePoint now, UnitIndex unit)
         }
     }
     std::sort(subscribers.begin(), subscribers.end(), [&](Channel const* a, Channel const* b) {
-        return std::pair{rank(now, *b, substream), to_number(a->own_id)} <
-               std::pair{rank(now, *a, substream), to_number(b->own_id)};
+        return std::pair{rank_of_asker(now, *b, substream), to_number(a->own_id)} <
+               std::pair{rank_of_asker(now, *a, substream), to_number(b->own_id)};
     });
     for (Channel* const channel : subscribers) {
         adopt(now, spreading, *channel);
@@ -320,7 +330,7 @@ bool LiveSwarm::adopt(TimePoint now, Spreading& spreading, Channel& channel)
     // again at once.
     bool const serves = slots_.serves(now, key, substream) || can_push(now, substream);
     if (!serves || first_copies_.distrusts(now, key) ||
-        !slots_.admit(now, key, substream, rank(now, channel, substream))) {
+        !slots_.admit(now, key, substream, rank_of_asker(now, channel, substream))) {
         return false;
     }
     unasked_.wanted(key, substream);

@@ -20,8 +20,8 @@ namespace ppsp::peer {
 ///
 /// Which ones is drawn by each node for itself; places that stay free there are for all, so that
 /// demand decides in the end. Who gets nothing of a home has nothing to pass on: the home moves.
-/// What the source itself pushes is always at home: a unit of which it has three copies goes
-/// nowhere if those who get them mean to pass others on, as two of three do by chance.
+/// What the source itself pushes is at home, as far as there are two places for each: a unit of
+/// which it gives three copies goes nowhere if those who get them mean to pass others on.
 class HomeSubstreams {
 public:
     /// Homes of a node: that times the root of its places. 4 places 1, 8 places 2, 42 places 4.

@@ -11,8 +11,9 @@ namespace ppsp::peer {
 
 /// Uplink that goes to those who just came and have nothing to show yet.
 ///
-/// The first units of a newcomer go like new ones, as long as that takes little of the uplink: a
-/// picture at once is worth a little delay of the others. Whole units, because nothing can be shown
+/// The first units of a newcomer, of those that a picture begins with (StartUnits), go like new
+/// ones, as long as that takes little of the uplink: a picture at once is worth a little delay of
+/// the others. Whole units, because nothing can be shown
 /// of a part. A new conversation alone makes no newcomer: viewers look for better neighbours all
 /// the time, and in a large swarm nearly all that are new to one another have had their picture
 /// for long.
